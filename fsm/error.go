@@ -1,0 +1,31 @@
+package fsm
+
+import "fmt"
+
+// Code says what kind of refusal an Error is. The numbers are on the wire and in
+// snapshots (results of edge sessions): never renumber or reuse one.
+type Code uint8
+
+// The vocabulary of refusals, one for the whole project. Invalid, Forbidden and
+// NotFound come from apply; Unavailable and OutcomeUnknown from the cluster layer.
+const (
+	Invalid        Code = 1 // the request can never succeed as it is
+	Forbidden      Code = 2 // unknown, expired or revoked caller, or not allowed
+	NotFound       Code = 3
+	Unavailable    Code = 4 // certainly not applied; try again
+	OutcomeUnknown Code = 5 // may or may not have been applied
+)
+
+// Error is a refusal that is safe to show to a client. Match with errors.As.
+type Error struct {
+	Code    Code
+	Message string
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Message }
+
+// Errorf makes an Error.
+func Errorf(c Code, format string, args ...any) *Error {
+	return &Error{Code: c, Message: fmt.Sprintf(format, args...)}
+}
