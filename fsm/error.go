@@ -14,6 +14,9 @@ const (
 	NotFound       Code = 3
 	Unavailable    Code = 4 // certainly not applied; try again
 	OutcomeUnknown Code = 5 // may or may not have been applied
+	// NoSession: the proposal's edge session is not known to the machine (idle for more than
+	// SessionIdle, or never opened). It was not applied now; whether an earlier sending was is unknown.
+	NoSession Code = 6
 )
 
 // Error is a refusal that is safe to show to a client. Match with errors.As.

@@ -1,0 +1,90 @@
+package fsm
+
+// The kinds of the commands. They are on disk and on the wire: never renumber or reuse one.
+const (
+	KindInitialize     Kind = 1
+	KindOpenSession    Kind = 2
+	KindTick           Kind = 3
+	KindExpireTokens   Kind = 4
+	KindAnnounceMember Kind = 5
+	KindCreateToken    Kind = 10
+	KindUseToken       Kind = 11
+	KindRenewToken     Kind = 12
+	KindRevokeToken    Kind = 13
+	KindRevokeOrphan   Kind = 14
+	KindRevokePrefix   Kind = 15
+	KindPutPolicy      Kind = 20
+	KindDeletePolicy   Kind = 21
+	KindPutRole        Kind = 22
+	KindDeleteRole     Kind = 23
+	KindPutMount       Kind = 24
+)
+
+// catalogue lists every command once: the number that is on disk and the empty value
+// that its body is decoded into.
+var catalogue = map[Kind]func() Command{
+	KindInitialize:     func() Command { return new(Initialize) },
+	KindOpenSession:    func() Command { return new(OpenSession) },
+	KindTick:           func() Command { return new(Tick) },
+	KindExpireTokens:   func() Command { return new(ExpireTokens) },
+	KindAnnounceMember: func() Command { return new(AnnounceMember) },
+	KindCreateToken:    func() Command { return new(CreateToken) },
+	KindUseToken:       func() Command { return new(UseToken) },
+	KindRenewToken:     func() Command { return new(RenewToken) },
+	KindRevokeToken:    func() Command { return new(RevokeToken) },
+	KindRevokeOrphan:   func() Command { return new(RevokeOrphan) },
+	KindRevokePrefix:   func() Command { return new(RevokePrefix) },
+	KindPutPolicy:      func() Command { return new(PutPolicy) },
+	KindDeletePolicy:   func() Command { return new(DeletePolicy) },
+	KindPutRole:        func() Command { return new(PutRole) },
+	KindDeleteRole:     func() Command { return new(DeleteRole) },
+	KindPutMount:       func() Command { return new(PutMount) },
+}
+
+// Kind implements Command.
+func (*Initialize) Kind() Kind { return KindInitialize }
+
+// Kind implements Command.
+func (*OpenSession) Kind() Kind { return KindOpenSession }
+
+// Kind implements Command.
+func (*Tick) Kind() Kind { return KindTick }
+
+// Kind implements Command.
+func (*ExpireTokens) Kind() Kind { return KindExpireTokens }
+
+// Kind implements Command.
+func (*AnnounceMember) Kind() Kind { return KindAnnounceMember }
+
+// Kind implements Command.
+func (*CreateToken) Kind() Kind { return KindCreateToken }
+
+// Kind implements Command.
+func (*UseToken) Kind() Kind { return KindUseToken }
+
+// Kind implements Command.
+func (*RenewToken) Kind() Kind { return KindRenewToken }
+
+// Kind implements Command.
+func (*RevokeToken) Kind() Kind { return KindRevokeToken }
+
+// Kind implements Command.
+func (*RevokeOrphan) Kind() Kind { return KindRevokeOrphan }
+
+// Kind implements Command.
+func (*RevokePrefix) Kind() Kind { return KindRevokePrefix }
+
+// Kind implements Command.
+func (*PutPolicy) Kind() Kind { return KindPutPolicy }
+
+// Kind implements Command.
+func (*DeletePolicy) Kind() Kind { return KindDeletePolicy }
+
+// Kind implements Command.
+func (*PutRole) Kind() Kind { return KindPutRole }
+
+// Kind implements Command.
+func (*DeleteRole) Kind() Kind { return KindDeleteRole }
+
+// Kind implements Command.
+func (*PutMount) Kind() Kind { return KindPutMount }

@@ -1,0 +1,197 @@
+package fsm
+
+import (
+	"fmt"
+
+	"github.com/tokengrove/grove/fsm/forest"
+	"github.com/tokengrove/grove/fsm/mount"
+	"github.com/tokengrove/grove/fsm/policy"
+	"github.com/tokengrove/grove/fsm/role"
+	"github.com/tokengrove/grove/fsm/token"
+)
+
+// reclaimStep is how many dead tokens one log entry unlinks. Each costs about a
+// microsecond, so that the largest step stays below the cost of a disk sync or two.
+const reclaimStep = 4096
+
+// Identity is what Initialize fixed for the life of the cluster.
+type Identity struct {
+	ClusterID   string
+	ClusterName string
+	Salt        token.Salt
+}
+
+// Machine is the replicated state. New makes an empty one; Apply is the only way to
+// change it. A Machine is not safe for concurrent use: the lock is the owner's.
+type Machine struct {
+	index    uint64
+	at       token.Instant
+	epoch    uint64
+	identity Identity
+	forest   *forest.Forest
+	sessions map[SessionID]*session
+	policies map[string]policy.Policy
+	roles    map[string]role.Role
+	mounts   map[string]mount.Mount
+	members  map[string]Member
+}
+
+// New returns the empty machine that every log starts from.
+func New() *Machine {
+	return &Machine{
+		forest:   forest.New(),
+		sessions: map[SessionID]*session{},
+		policies: map[string]policy.Policy{},
+		roles:    map[string]role.Role{},
+		mounts:   map[string]mount.Mount{},
+		members:  map[string]Member{},
+	}
+}
+
+// applyContext is what a command may know about the entry it came in.
+type applyContext struct {
+	index uint64
+	at    token.Instant
+	// caller is the live token that asks; 0 for the system.
+	caller forest.Ref
+}
+
+// Apply applies the log entry at index and returns one Result per item, groups
+// flattened in order. A refusal is a Result. An error means that this replica cannot
+// be trusted any more (unknown version, kind or field; corrupt bytes; an index that
+// was passed already): the node must stop.
+func (m *Machine) Apply(index uint64, entry []byte) ([]Result, error) {
+	if index <= m.index {
+		return nil, fmt.Errorf("entry %d was applied already, the machine is at %d", index, m.index)
+	}
+	e, err := DecodeEntry(entry)
+	if err != nil {
+		return nil, fmt.Errorf("entry %d: %w", index, err)
+	}
+	commands, err := decodeItems(e)
+	if err != nil {
+		return nil, fmt.Errorf("entry %d: %w", index, err)
+	}
+	m.index, m.at = index, max(m.at, e.At)
+	results := make([]Result, 0, len(commands))
+	for _, g := range e.Groups {
+		results = m.applyGroup(g, commands[:len(g.Items)], results)
+		commands = commands[len(g.Items):]
+	}
+	m.forest.Reclaim(reclaimStep)
+	return results, nil
+}
+
+// Advance notes that an entry without commands (a Raft configuration) was passed.
+func (m *Machine) Advance(index uint64) { m.index = max(m.index, index) }
+
+// decodeItems decodes all bodies before any is applied, so that a bad one changes nothing.
+func decodeItems(e Entry) ([]Command, error) {
+	var cs []Command
+	for _, g := range e.Groups {
+		for _, it := range g.Items {
+			c, err := DecodeCommand(it.Kind, it.Body)
+			if err != nil {
+				return nil, err
+			}
+			cs = append(cs, c)
+		}
+	}
+	return cs, nil
+}
+
+// applyGroup applies the commands of one edge session, each at most once.
+func (m *Machine) applyGroup(g Group, cs []Command, out []Result) []Result {
+	if g.Session == (SessionID{}) {
+		for _, c := range cs {
+			out = append(out, m.applyCommand(c))
+		}
+		return out
+	}
+	s := m.sessions[g.Session]
+	if s == nil {
+		for range cs {
+			out = append(out, Result{Code: NoSession, Message: "edge session is not open", Index: m.index, At: m.at})
+		}
+		return out
+	}
+	s.forget(g.Low, m.at)
+	for i, c := range cs {
+		out = append(out, s.once(g.Items[i].Seq, m, c))
+	}
+	return out
+}
+
+// callerOf returns who asks for c; the zero Caller is the system.
+func callerOf(c Command) Caller {
+	if a, ok := c.(interface{ asks() Caller }); ok {
+		return a.asks()
+	}
+	return Caller{}
+}
+
+// applyCommand is the one path that every command takes: admit and charge the caller,
+// then the effect, then the death of a caller that has used its last use.
+func (m *Machine) applyCommand(c Command) Result {
+	x := applyContext{index: m.index, at: m.at}
+	charged, refusal := m.admit(c, &x)
+	var r Result
+	if refusal != nil {
+		r = *refusal
+	} else {
+		r = c.apply(m, &x)
+	}
+	r.Index, r.At, r.Caller = m.index, m.at, charged
+	if charged != nil && charged.UsesLeft == 0 {
+		m.forest.Revoke(x.caller)
+	}
+	return r
+}
+
+// admit checks the caller of c and charges a limited one. It returns the charged
+// record, or why the command is refused; a refused command has charged nothing.
+func (m *Machine) admit(c Command, x *applyContext) (*token.Record, *Result) {
+	caller := callerOf(c)
+	if caller.Token.IsZero() {
+		return nil, nil
+	}
+	ref := m.forest.Find(caller.Token)
+	if ref == 0 || !m.forest.Alive(ref, m.at) {
+		return nil, &Result{Code: Forbidden, Message: "permission denied"}
+	}
+	if u, ok := c.(*UseToken); caller.Epoch != m.epoch && !(ok && u.AnyEpoch) {
+		return nil, &Result{Stale: true}
+	}
+	x.caller = ref
+	if !m.forest.Limited(ref) {
+		return nil, nil
+	}
+	m.forest.Charge(ref)
+	rec := m.forest.Record(ref)
+	return &rec, nil
+}
+
+// refuse makes the Result of a business refusal.
+func refuse(c Code, format string, args ...any) Result {
+	return Result{Code: c, Message: fmt.Sprintf(format, args...)}
+}
+
+// changed bumps the authorisation epoch: whatever an edge decided before is stale.
+func (m *Machine) changed() Result {
+	m.epoch++
+	return Result{}
+}
+
+// find returns the live token that t names, or 0.
+func (m *Machine) find(t Target) forest.Ref {
+	var ref forest.Ref
+	if !t.Token.IsZero() {
+		ref = m.forest.Find(t.Token)
+	} else if t.Accessor != "" {
+		ref = m.forest.FindAccessor(t.Accessor)
+	}
+	if ref == 0 || !m.forest.Alive(ref, m.at) {
+		return 0
+	}
+	return ref
+}

@@ -1,0 +1,14 @@
+package fsm
+
+import "strings"
+
+func (c *PutMount) asks() Caller { return c.Caller }
+
+// apply writes the mount entry.
+func (c *PutMount) apply(m *Machine, _ *applyContext) Result {
+	if !strings.HasSuffix(c.Mount.Path, "/") || c.Mount.Type == "" {
+		return refuse(Invalid, "a mount needs a type and a path that ends in a slash")
+	}
+	m.mounts[c.Mount.Path] = c.Mount
+	return m.changed()
+}

@@ -1,0 +1,223 @@
+package fsm
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tokengrove/grove/fsm/forest"
+	"github.com/tokengrove/grove/fsm/mount"
+	"github.com/tokengrove/grove/fsm/policy"
+	"github.com/tokengrove/grove/fsm/role"
+	"github.com/tokengrove/grove/fsm/token"
+)
+
+// RowKind numbers the rows of a snapshot. The numbers are on disk: never reuse one.
+type RowKind uint8
+
+// The kinds of rows, in the order in which they stand in a snapshot.
+const (
+	RowHeader  RowKind = 1
+	RowSession RowKind = 2
+	RowPolicy  RowKind = 3
+	RowRole    RowKind = 4
+	RowMount   RowKind = 5
+	RowMember  RowKind = 6
+	RowToken   RowKind = 8
+)
+
+// HeaderRow is the first row: everything that is there once.
+type HeaderRow struct {
+	Index       uint64        `cbor:"1,keyasint"`
+	At          token.Instant `cbor:"2,keyasint"`
+	Epoch       uint64        `cbor:"3,keyasint"`
+	ClusterID   string        `cbor:"4,keyasint"`
+	ClusterName string        `cbor:"5,keyasint"`
+	Salt        token.Salt    `cbor:"6,keyasint"`
+	Forest      forest.Header `cbor:"7,keyasint"`
+}
+
+// SessionRow is one edge session with its window, in the order of sequence numbers.
+type SessionRow struct {
+	Session SessionID     `cbor:"1,keyasint"`
+	Node    string        `cbor:"2,keyasint"`
+	Low     uint64        `cbor:"3,keyasint"`
+	Used    token.Instant `cbor:"4,keyasint"`
+	Results []ResultRow   `cbor:"5,keyasint,omitempty"`
+}
+
+// ResultRow is one remembered result.
+type ResultRow struct {
+	Seq    uint64 `cbor:"1,keyasint"`
+	Result Result `cbor:"2,keyasint"`
+}
+
+// Frozen is an image of a Machine at one index. It may be read on another goroutine
+// while the machine goes on.
+type Frozen struct {
+	header   HeaderRow
+	sessions []SessionRow
+	policies []policy.Policy
+	roles    []role.Role
+	mounts   []mount.Mount
+	members  []Member
+	forest   *forest.Frozen
+}
+
+// Freeze takes an image in O(pages of the forest + everything that is not a token).
+// It runs on the machine's writer.
+func (m *Machine) Freeze() *Frozen {
+	f := &Frozen{
+		header: HeaderRow{
+			Index: m.index, At: m.at, Epoch: m.epoch,
+			ClusterID: m.identity.ClusterID, ClusterName: m.identity.ClusterName, Salt: m.identity.Salt,
+		},
+		policies: sortedValues(m.policies),
+		roles:    sortedValues(m.roles),
+		mounts:   m.Mounts(),
+		members:  m.Members(),
+		forest:   m.forest.Freeze(),
+	}
+	f.header.Forest = f.forest.Header()
+	ids := slices.SortedFunc(maps.Keys(m.sessions), func(a, b SessionID) int { return slices.Compare(a[:], b[:]) })
+	for _, id := range ids {
+		f.sessions = append(f.sessions, m.sessions[id].row(id))
+	}
+	return f
+}
+
+func (s *session) row(id SessionID) SessionRow {
+	r := SessionRow{Session: id, Node: s.node, Low: s.low, Used: s.used}
+	for seq, res := range s.results { // order: sorted below
+		r.Results = append(r.Results, ResultRow{Seq: seq, Result: res})
+	}
+	slices.SortFunc(r.Results, func(a, b ResultRow) int { return cmp.Compare(a.Seq, b.Seq) })
+	return r
+}
+
+// Index returns the log index of the image.
+func (f *Frozen) Index() uint64 { return f.header.Index }
+
+// Rows yields every row in canonical order: equal states yield equal rows on every
+// replica. It stops at the first error of yield and returns it.
+func (f *Frozen) Rows(yield func(RowKind, any) error) error {
+	if err := yield(RowHeader, f.header); err != nil {
+		return err
+	}
+	if err := rowsOf(RowSession, f.sessions, yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowPolicy, f.policies, yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowRole, f.roles, yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowMount, f.mounts, yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowMember, f.members, yield); err != nil {
+		return err
+	}
+	return f.forest.Tokens(func(t forest.TokenRow) error { return yield(RowToken, t) })
+}
+
+func rowsOf[T any](kind RowKind, rows []T, yield func(RowKind, any) error) error {
+	for _, r := range rows {
+		if err := yield(kind, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Restorer builds a Machine from the rows of a snapshot.
+type Restorer struct {
+	machine *Machine
+	forest  *forest.Builder
+	last    RowKind
+}
+
+// NewRestorer returns an empty Restorer.
+func NewRestorer() *Restorer {
+	m := New()
+	m.forest = nil
+	return &Restorer{machine: m, forest: forest.NewBuilder()}
+}
+
+// Add takes the next row: its kind and its CBOR body. Rows must come in the order in
+// which Frozen.Rows yields them; unknown kinds and fields are errors.
+func (r *Restorer) Add(kind RowKind, body []byte) error {
+	if kind < r.last || (kind == RowHeader) != (r.last == 0) {
+		return fmt.Errorf("snapshot row of kind %d after one of kind %d", kind, r.last)
+	}
+	r.last = kind
+	if err := r.add(kind, body); err != nil {
+		return fmt.Errorf("snapshot row of kind %d: %w", kind, err)
+	}
+	return nil
+}
+
+func (r *Restorer) add(kind RowKind, body []byte) error {
+	m := r.machine
+	switch kind {
+	case RowHeader:
+		return decodeRow(body, func(h HeaderRow) error {
+			m.index, m.at, m.epoch = h.Index, h.At, h.Epoch
+			m.identity = Identity{ClusterID: h.ClusterID, ClusterName: h.ClusterName, Salt: h.Salt}
+			return r.forest.Header(h.Forest)
+		})
+	case RowSession:
+		return decodeRow(body, func(s SessionRow) error {
+			ses := &session{node: s.Node, low: s.Low, used: s.Used, results: make(map[uint64]Result, len(s.Results))}
+			for _, res := range s.Results {
+				ses.results[res.Seq] = res.Result
+			}
+			return putOnce(m.sessions, s.Session, ses)
+		})
+	case RowPolicy:
+		return decodeRow(body, func(p policy.Policy) error { return putOnce(m.policies, p.Name, p) })
+	case RowRole:
+		return decodeRow(body, func(ro role.Role) error { return putOnce(m.roles, ro.Name, ro) })
+	case RowMount:
+		return decodeRow(body, func(mt mount.Mount) error { return putOnce(m.mounts, mt.Path, mt) })
+	case RowMember:
+		return decodeRow(body, func(mb Member) error { return putOnce(m.members, mb.ID, mb) })
+	case RowToken:
+		return decodeRow(body, r.forest.Add)
+	}
+	return fmt.Errorf("unknown kind")
+}
+
+func decodeRow[T any](body []byte, use func(T) error) error {
+	var v T
+	if err := decMode.Unmarshal(body, &v); err != nil {
+		return err
+	}
+	return use(v)
+}
+
+func putOnce[K comparable, V any](dst map[K]V, k K, v V) error {
+	if _, ok := dst[k]; ok {
+		return fmt.Errorf("duplicate key %v", k)
+	}
+	dst[k] = v
+	return nil
+}
+
+// Finish links everything and returns the machine, after Check.
+func (r *Restorer) Finish() (*Machine, error) {
+	if r.last == 0 {
+		return nil, fmt.Errorf("snapshot has no header row")
+	}
+	f, err := r.forest.Finish()
+	if err != nil {
+		return nil, fmt.Errorf("restoring the forest: %w", err)
+	}
+	r.machine.forest = f
+	if err := r.machine.Check(); err != nil {
+		return nil, fmt.Errorf("restored state: %w", err)
+	}
+	return r.machine, nil
+}

@@ -1,0 +1,280 @@
+package sim
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/token"
+)
+
+// node is a token of the model. Links are pointers, so that a hash can be used again
+// after its token has died.
+type node struct {
+	rec     token.Record
+	parent  *node
+	revoked bool
+}
+
+// model is the naive machine.
+type model struct {
+	at      token.Instant
+	epoch   uint64
+	tokens  map[token.Hash]*node // the last token that had the hash
+	all     []*node
+	names   map[token.Accessor]*node
+	policy  map[string]string
+	roles   map[string]bool
+	started bool
+}
+
+func newModel() *model {
+	return &model{
+		tokens: map[token.Hash]*node{}, names: map[token.Accessor]*node{},
+		policy: map[string]string{}, roles: map[string]bool{},
+	}
+}
+
+func (m *model) alive(n *node) bool {
+	for ; n != nil; n = n.parent {
+		if n.revoked || n.rec.Expired(m.at) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *model) find(t fsm.Target) *node {
+	n := m.names[t.Accessor]
+	if !t.Token.IsZero() {
+		n = m.tokens[t.Token]
+	}
+	if n == nil || !m.alive(n) {
+		return nil
+	}
+	return n
+}
+
+// answer is what the model expects of a command.
+type answer struct {
+	code   fsm.Code
+	stale  bool
+	uses   int // uses left of a limited caller, -1 if it was not charged
+	record *token.Record
+}
+
+// step applies c the way a reader of the documentation would.
+func (m *model) step(c fsm.Command) answer {
+	a := answer{uses: -1}
+	caller, epoch, any := askedBy(c)
+	var n *node
+	if !caller.IsZero() {
+		n = m.find(fsm.Target{Token: caller})
+		if n == nil {
+			return answer{code: fsm.Forbidden, uses: -1}
+		}
+		if epoch != m.epoch && !any {
+			return answer{stale: true, uses: -1}
+		}
+		if n.rec.NumUses > 0 {
+			n.rec.UsesLeft--
+			a.uses = int(n.rec.UsesLeft)
+		}
+	}
+	a.code, a.record = m.effect(c, n)
+	if a.uses == 0 {
+		n.revoked = true
+	}
+	return a
+}
+
+func askedBy(c fsm.Command) (token.Hash, uint64, bool) {
+	switch c := c.(type) {
+	case *fsm.CreateToken:
+		return c.Caller.Token, c.Caller.Epoch, false
+	case *fsm.UseToken:
+		return c.Caller.Token, c.Caller.Epoch, c.AnyEpoch
+	case *fsm.RenewToken:
+		return c.Caller.Token, c.Caller.Epoch, false
+	case *fsm.RevokeToken:
+		return c.Caller.Token, c.Caller.Epoch, false
+	case *fsm.RevokeOrphan:
+		return c.Caller.Token, c.Caller.Epoch, false
+	case *fsm.RevokePrefix:
+		return c.Caller.Token, c.Caller.Epoch, false
+	case *fsm.PutPolicy:
+		return c.Caller.Token, c.Caller.Epoch, false
+	case *fsm.DeletePolicy:
+		return c.Caller.Token, c.Caller.Epoch, false
+	case *fsm.PutRole:
+		return c.Caller.Token, c.Caller.Epoch, false
+	case *fsm.DeleteRole:
+		return c.Caller.Token, c.Caller.Epoch, false
+	}
+	return token.Hash{}, 0, false
+}
+
+func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
+	switch c := c.(type) {
+	case *fsm.Initialize:
+		return m.initialize(c)
+	case *fsm.CreateToken:
+		return m.create(c, caller)
+	case *fsm.RenewToken:
+		return m.renew(c)
+	case *fsm.RevokeToken:
+		if n := m.find(c.Target); n != nil {
+			n.revoked = true
+		}
+	case *fsm.RevokeOrphan:
+		return m.revokeOrphan(c), nil
+	case *fsm.RevokePrefix:
+		if c.Prefix == "" {
+			return fsm.Invalid, nil
+		}
+		for _, n := range m.all {
+			n.revoked = n.revoked || strings.HasPrefix(n.rec.Path, c.Prefix)
+		}
+	case *fsm.PutPolicy:
+		if c.Policy.Name == "root" || c.Policy.Name == "" {
+			return fsm.Invalid, nil
+		}
+		m.policy[c.Policy.Name] = c.Policy.Text
+		m.epoch++
+	case *fsm.DeletePolicy:
+		if c.Name == "root" || c.Name == "default" {
+			return fsm.Invalid, nil
+		}
+		if _, ok := m.policy[c.Name]; ok {
+			delete(m.policy, c.Name)
+			m.epoch++
+		}
+	case *fsm.PutRole:
+		m.roles[c.Role.Name] = true
+		m.epoch++
+	case *fsm.DeleteRole:
+		if m.roles[c.Name] {
+			delete(m.roles, c.Name)
+			m.epoch++
+		}
+	}
+	return 0, nil
+}
+
+func (m *model) initialize(c *fsm.Initialize) (fsm.Code, *token.Record) {
+	if m.started {
+		return fsm.Invalid, nil
+	}
+	m.started = true
+	n := &node{rec: c.Root}
+	n.rec.Created = m.at
+	m.add(n)
+	for _, p := range c.Policies {
+		m.policy[p.Name] = p.Text
+	}
+	m.epoch++
+	return 0, &n.rec
+}
+
+func (m *model) add(n *node) {
+	m.tokens[n.rec.Hash], m.names[n.rec.Accessor] = n, n
+	m.all = append(m.all, n)
+}
+
+func (m *model) create(c *fsm.CreateToken, caller *node) (fsm.Code, *token.Record) {
+	if caller == nil && (!c.Token.Orphan() || c.Token.HasPolicy("root")) {
+		return fsm.Invalid, nil
+	}
+	if caller != nil && !mayBear(caller, c) {
+		return fsm.Invalid, nil
+	}
+	if old := m.tokens[c.Token.Hash]; old != nil && m.alive(old) {
+		return fsm.Invalid, nil
+	}
+	if old := m.names[c.Token.Accessor]; old != nil && m.alive(old) {
+		return fsm.Invalid, nil
+	}
+	n := &node{rec: c.Token}
+	if !c.Token.Orphan() {
+		n.parent = caller
+	}
+	n.rec.Created, n.rec.UsesLeft, n.rec.LeaseTTL = m.at, n.rec.NumUses, n.rec.TTL
+	if n.rec.TTL > 0 {
+		n.rec.Deadline = m.at.Add(n.rec.TTL)
+	}
+	m.add(n)
+	return 0, &n.rec
+}
+
+func mayBear(parent *node, c *fsm.CreateToken) bool {
+	if parent.rec.NumUses > 0 {
+		return false
+	}
+	child := &c.Token
+	if parent.rec.HasPolicy("root") {
+		return !child.HasPolicy("root") || child.TTL > 0 || parent.rec.TTL == 0
+	}
+	if child.HasPolicy("root") {
+		return false
+	}
+	for _, p := range child.Policies {
+		if !c.Elevated && !parent.rec.HasPolicy(p) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *model) renew(c *fsm.RenewToken) (fsm.Code, *token.Record) {
+	n := m.find(c.Target)
+	if n == nil {
+		return fsm.NotFound, nil
+	}
+	if !n.rec.Renewable || n.rec.Deadline == 0 {
+		return fsm.Invalid, nil
+	}
+	limit := c.MaxTTL
+	if n.rec.ExplicitMax > 0 && n.rec.ExplicitMax < limit {
+		limit = n.rec.ExplicitMax
+	}
+	ttl := c.DefaultTTL
+	if n.rec.LeaseTTL > 0 {
+		ttl = n.rec.LeaseTTL
+	}
+	if c.Increment > 0 {
+		ttl = c.Increment
+	}
+	end := n.rec.Created.Add(limit)
+	if n.rec.Period > 0 {
+		ttl, end = min(n.rec.Period, limit), 0
+		if n.rec.ExplicitMax > 0 {
+			end = n.rec.Created.Add(n.rec.ExplicitMax)
+		}
+	}
+	if end != 0 {
+		left := time.Duration(int64(end)/1e9-int64(m.at)/1e9) * time.Second
+		if left <= 0 || end <= m.at {
+			return fsm.Invalid, nil
+		}
+		ttl = min(ttl, left)
+	}
+	n.rec.LeaseTTL, n.rec.Renewed, n.rec.Deadline = ttl, m.at, m.at.Add(ttl)
+	if end != 0 {
+		n.rec.Deadline = min(n.rec.Deadline, end)
+	}
+	return 0, &n.rec
+}
+
+func (m *model) revokeOrphan(c *fsm.RevokeOrphan) fsm.Code {
+	n := m.find(c.Target)
+	if n == nil {
+		return fsm.NotFound
+	}
+	for _, child := range m.all {
+		if child.parent == n && m.alive(child) {
+			child.parent, child.rec.Parent = nil, token.Hash{}
+		}
+	}
+	n.revoked = true
+	return 0
+}
