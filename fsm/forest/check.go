@@ -1,125 +1,264 @@
 package forest
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// Check verifies every invariant of the package comment and names the first that does not
-// hold. O(tokens).
+// Check verifies every invariant of the package comment and names the first that does
+// not hold. It reads everything: O(tokens), some seconds for five million.
 func (f *Forest) Check() error {
-	used, inHeap, refs := 0, 0, map[uint32]uint32{}
-	for i := uint32(1); i < f.nodes.len; i++ {
-		r := Ref(i)
-		n := f.nodes.at(r)
-		if n.state == free {
-			continue
+	for _, c := range []struct {
+		what string
+		run  func() error
+	}{
+		{"indexes", f.checkIndexes},
+		{"trees", f.checkTrees},
+		{"paths", f.checkPaths},
+		{"order of paths", f.checkOrder},
+		{"properties", f.checkProperties},
+		{"deadlines", f.checkDeadlines},
+		{"reclaim queue", f.checkQueue},
+		{"memory", f.checkMemory},
+	} {
+		if err := c.run(); err != nil {
+			return fmt.Errorf("%s: %w", c.what, err)
 		}
-		used++
-		refs[n.props]++
-		if n.heap != 0 {
-			inHeap++
-		}
-		if err := f.checkNode(r); err != nil {
-			return fmt.Errorf("token %s: %w", n.hash, err)
-		}
-	}
-	if used != f.count || used+len(f.free)+1 != int(f.nodes.len) {
-		return fmt.Errorf("%d tokens and %d free slots of %d, counted %d", used, len(f.free), f.nodes.len, f.count)
-	}
-	if inHeap != len(f.deadlines) {
-		return fmt.Errorf("%d tokens say that they are in the deadline heap of %d", inHeap, len(f.deadlines))
-	}
-	for i, n := range refs { // order: any failure will do
-		if got := f.props.at(i).refs; got != n {
-			return fmt.Errorf("property %d has %d references, counted %d", i, n, got)
-		}
-	}
-	if len(refs) != len(f.props.byKey) {
-		return fmt.Errorf("%d properties in use, %d interned", len(refs), len(f.props.byKey))
-	}
-	if err := f.checkIndexes(); err != nil {
-		return err
-	}
-	return f.checkPaths()
-}
-
-func (f *Forest) checkNode(r Ref) error {
-	n := f.nodes.at(r)
-	switch {
-	case f.Find(n.hash) != r:
-		return fmt.Errorf("not found by its hash")
-	case f.FindAccessor(f.Accessor(r)) != r:
-		return fmt.Errorf("not found by its accessor")
-	case n.seq == 0 || n.seq >= f.nextSeq:
-		return fmt.Errorf("sequence number %d, the next is %d", n.seq, f.nextSeq)
-	case (n.heap != 0) != (n.deadline != 0 && n.state == active):
-		return fmt.Errorf("deadline %d, state %d, heap position %d", n.deadline, n.state, n.heap)
-	case n.heap != 0 && f.deadlines[n.heap-1] != r:
-		return fmt.Errorf("heap position %d holds another", n.heap)
-	case n.heap > 1 && f.sooner(r, f.deadlines[(n.heap-2)/4]):
-		return fmt.Errorf("expires before its heap parent")
-	}
-	if n.parent != 0 {
-		p := f.nodes.at(n.parent)
-		if p.state == free || p.seq >= n.seq {
-			return fmt.Errorf("parent in state %d with sequence number %d, own %d", p.state, p.seq, n.seq)
-		}
-		if n.prev == 0 && p.child != r {
-			return fmt.Errorf("first sibling is not its parent's first child")
-		}
-	}
-	if n.next != 0 {
-		s := f.nodes.at(n.next)
-		if s.prev != r || s.parent != n.parent || s.seq >= n.seq {
-			return fmt.Errorf("next sibling is not linked back, has another parent, or is newer")
-		}
-	}
-	if n.child != 0 && f.nodes.at(n.child).parent != r {
-		return fmt.Errorf("first child has another parent")
 	}
 	return nil
 }
 
+// checkIndexes: hash and accessor lead to their token and to no other; creation numbers
+// are unique.
 func (f *Forest) checkIndexes() error {
-	for name, x := range map[string]*index{"hash": &f.hashes, "accessor": &f.accessors} { // order: any failure will do
-		n := 0
-		for i := range x.shards {
-			n += x.shards[i].count
+	seqs := make([]uint64, 0, f.Len())
+	for r := range f.Walk {
+		n := f.node(r)
+		seqs = append(seqs, n.seq)
+		switch a := f.Record(r).Accessor; {
+		case f.Find(n.hash) != r:
+			return fmt.Errorf("token %s is not found by its hash", n.hash)
+		case f.FindAccessor(a) != r:
+			return fmt.Errorf("token %s is not found by its accessor %q", n.hash, a)
+		case n.seq == 0 || n.seq >= f.nextSeq:
+			return fmt.Errorf("token %s has number %d, the next is %d", n.hash, n.seq, f.nextSeq)
 		}
-		if n != f.count {
-			return fmt.Errorf("%s index has %d entries for %d tokens", name, n, f.count)
+	}
+	if f.byHash.count != f.Len() || f.byAccessor.count != f.Len() || len(seqs) != f.Len() {
+		return fmt.Errorf("%d tokens (%d in memory), %d hashes, %d accessors", f.Len(), len(seqs), f.byHash.count, f.byAccessor.count)
+	}
+	slices.Sort(seqs)
+	for i := 1; i < len(seqs); i++ {
+		if seqs[i] == seqs[i-1] {
+			return fmt.Errorf("two tokens have number %d", seqs[i])
 		}
 	}
 	return nil
 }
 
+// checkTrees: every child is in the list of its parent, newest first, and is younger.
+func (f *Forest) checkTrees() error {
+	children, listed := 0, 0
+	for r := range f.Walk {
+		n := f.node(r)
+		if n.kin.parent != 0 {
+			children++
+		} else if n.kin.newer != 0 || n.kin.older != 0 {
+			return fmt.Errorf("token %s has siblings and no parent", n.hash)
+		}
+		newer, bound := Ref(0), f.nextSeq
+		for c := n.kin.child; c != 0; newer, c = c, f.node(c).kin.older {
+			if !f.nodes.has(uint32(c)) {
+				return fmt.Errorf("token %s has a child that is not there", n.hash)
+			}
+			k := f.node(c)
+			if k.kin.parent != r || k.kin.newer != newer || k.seq >= bound || k.seq <= n.seq {
+				return fmt.Errorf("token %s: child %s is out of place", n.hash, k.hash)
+			}
+			bound = k.seq
+			listed++
+		}
+	}
+	if children != listed {
+		return fmt.Errorf("%d tokens have a parent, parents have %d", children, listed)
+	}
+	return nil
+}
+
+// checkPaths: every token is in the list of its path, newest first.
 func (f *Forest) checkPaths() error {
-	total, entries, dead := 0, 0, 0
-	for i := uint32(1); i < f.paths.table.len; i++ {
-		e := f.paths.at(i)
-		if e.path == "" && e.first == 0 {
+	tokens := 0
+	for i := range f.paths.all {
+		p := f.paths.at(i)
+		listed, active := 0, 0
+		newer, bound := Ref(0), f.nextSeq
+		for r := p.first; r != 0; newer, r = r, f.node(r).source.older {
+			n := f.node(r)
+			if !f.nodes.has(uint32(r)) || n.source.path != i || n.source.newer != newer || n.seq >= bound {
+				return fmt.Errorf("path %q: token %s is out of place", p.name, n.hash)
+			}
+			bound = n.seq
+			listed++
+			if n.state == Active {
+				active++
+			}
+		}
+		if listed == 0 || listed != int(p.tokens) || active != int(p.active) {
+			return fmt.Errorf("path %q has %d tokens, %d active, and counts %d and %d", p.name, listed, active, p.tokens, p.active)
+		}
+		tokens += listed
+	}
+	if tokens != f.Len() {
+		return fmt.Errorf("%d tokens on paths, %d in all", tokens, f.Len())
+	}
+	return nil
+}
+
+// checkOrder: the live paths are in the order, each once, and are found by name.
+func (f *Forest) checkOrder() error {
+	live := 0
+	for i := range f.paths.all {
+		if f.paths.at(i).dead {
 			continue
 		}
-		entries++
-		if e.ticket != 0 {
-			dead++
-		} else if f.paths.byPath[e.path] != i {
-			return fmt.Errorf("path %q is not found by its name", e.path)
+		live++
+		if f.paths.find(f.paths.at(i).name) != i {
+			return fmt.Errorf("path %q is not found by its name", f.paths.at(i).name)
 		}
-		n, prev := 0, Ref(0)
-		for r := e.first; r != 0; r = f.nodes.at(r).pathNext {
-			if nd := f.nodes.at(r); nd.path != i || nd.pathPrev != prev || nd.state == free {
-				return fmt.Errorf("path %q: broken list", e.path)
-			}
-			n, prev = n+1, r
-		}
-		if n != int(e.count) || n == 0 {
-			return fmt.Errorf("path %q: %d tokens, counted %d", e.path, e.count, n)
-		}
-		total += n
 	}
-	ordered := 0
-	f.paths.order.from("", func(string) bool { ordered++; return true })
-	if total != f.count || dead != f.paths.revoked || ordered != entries-dead || ordered != len(f.paths.byPath) {
-		return fmt.Errorf("%d tokens on %d paths, %d dead (%d noted), %d in order (%d by name)", total, entries, dead, f.paths.revoked, ordered, len(f.paths.byPath))
+	ordered, last := 0, uint32(0)
+	for _, chunk := range f.paths.order.chunks {
+		if len(chunk) == 0 || len(chunk) > chunkSize {
+			return fmt.Errorf("a chunk of %d paths", len(chunk))
+		}
+		for _, i := range chunk {
+			if !f.paths.has(i) || f.paths.at(i).dead || (last != 0 && f.paths.at(last).name >= f.paths.at(i).name) {
+				return fmt.Errorf("path %q is out of place", f.paths.at(i).name)
+			}
+			last = i
+			ordered++
+		}
+	}
+	if ordered != live || f.paths.byName.count != live {
+		return fmt.Errorf("%d live paths, %d in order, %d by name", live, ordered, f.paths.byName.count)
+	}
+	return nil
+}
+
+// checkProperties: each is stored once and counts its tokens.
+func (f *Forest) checkProperties() error {
+	refs := make([]uint32, f.properties.size())
+	for r := range f.Walk {
+		if p := f.node(r).properties; !f.properties.has(p) {
+			return fmt.Errorf("token %s has none", f.node(r).hash)
+		}
+		refs[f.node(r).properties]++
+	}
+	texts := make(map[string]bool, f.properties.count)
+	for i := range f.properties.all {
+		p := f.properties.at(i)
+		if refs[i] == 0 || refs[i] != p.tokens || texts[p.text] {
+			return fmt.Errorf("%q has %d tokens and counts %d, or is there twice", p.text, refs[i], p.tokens)
+		}
+		texts[p.text] = true
+	}
+	if f.properties.byText.count != len(texts) {
+		return fmt.Errorf("%d, and %d by text", len(texts), f.properties.byText.count)
+	}
+	return nil
+}
+
+// checkDeadlines: what is active and has a deadline is in the heap, and in heap order.
+func (f *Forest) checkDeadlines() error {
+	d := &f.due
+	for i := range d.heap {
+		e := &d.heap[i]
+		n := f.node(e.ref)
+		switch {
+		case !f.nodes.has(uint32(e.ref)) || d.places[e.ref] != uint32(i+1):
+			return fmt.Errorf("place %d holds a token that is elsewhere", i)
+		case n.state != Active || n.terms.deadline != e.deadline || e.deadline == 0:
+			return fmt.Errorf("token %s has state %d and deadline %d, its entry %d", n.hash, n.state, n.terms.deadline, e.deadline)
+		case i > 0 && !d.less(&d.heap[(i-1)/4], e):
+			return fmt.Errorf("token %s is due before the one above it", n.hash)
+		}
+	}
+	due := 0
+	for r := range f.Walk {
+		if n := f.node(r); n.state == Active && n.terms.deadline != 0 {
+			due++
+		}
+	}
+	if due != len(d.heap) {
+		return fmt.Errorf("%d tokens are due some day, %d in the heap", due, len(d.heap))
+	}
+	return nil
+}
+
+// checkQueue: it holds the tokens and paths that were revoked themselves, each once.
+func (f *Forest) checkQueue() error {
+	want := 0
+	for r := range f.Walk {
+		if f.node(r).state != Active {
+			want++
+		} else if f.node(r).queue != (ends{}) {
+			return fmt.Errorf("token %s is active and in the queue", f.node(r).hash)
+		}
+	}
+	for i := range f.paths.all {
+		if f.paths.at(i).dead {
+			want++
+		}
+	}
+	got, prev := 0, link(0)
+	for l := f.queue.first; l != 0; prev, l = l, f.endsOf(l).next {
+		if f.endsOf(l).prev != prev || got > want {
+			return fmt.Errorf("element %d is out of place", got)
+		}
+		if l.isPath() && !f.paths.at(l.path()).dead || !l.isPath() && f.node(l.ref()).state == Active {
+			return fmt.Errorf("element %d was not revoked", got)
+		}
+		got++
+	}
+	if got != want || f.queue.last != prev {
+		return fmt.Errorf("%d elements, of %d that were revoked", got, want)
+	}
+	return nil
+}
+
+// checkMemory: the arenas agree with themselves.
+func (f *Forest) checkMemory() error {
+	if err := f.nodes.check(); err != nil {
+		return fmt.Errorf("tokens: %w", err)
+	}
+	if err := f.paths.arena.check(); err != nil {
+		return fmt.Errorf("paths: %w", err)
+	}
+	return f.properties.arena.check()
+}
+
+func (a *arena[T]) check() error {
+	spare := make(map[uint32]bool, len(a.spare))
+	for _, p := range a.spare {
+		if spare[p] || a.meta[p].count == pageSize {
+			return fmt.Errorf("page %d has no room, or is listed twice", p)
+		}
+		spare[p] = true
+	}
+	items := 0
+	for range a.all {
+		items++
+	}
+	counted := -1 // slot 0
+	for p := range a.meta {
+		m := &a.meta[p]
+		counted += int(m.count)
+		if m.count < pageSize && !spare[uint32(p)] || m.count > 0 && a.pages[p] == nil {
+			return fmt.Errorf("page %d has %d items and is not as it should be", p, m.count)
+		}
+	}
+	if items != a.count || counted != a.count {
+		return fmt.Errorf("%d items, counted %d and %d", items, counted, a.count)
 	}
 	return nil
 }

@@ -2,116 +2,141 @@ package forest
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/tokengrove/grove/fsm/token"
 )
 
-// deadlineHeap is a 4-ary min-heap of the tokens that have a deadline, ordered by (deadline,
-// hash): a total order, so that which token expires next does not depend on the heap's
-// history. Each node knows its position, so that a renewal moves it in O(log n).
-type deadlineHeap []Ref
+// deadlines is a 4-ary min-heap of the tokens that have a deadline, ordered by
+// (deadline, hash). An entry is 16 bytes and repeats what the order needs, so that the
+// four children of a place are one cache line and the nodes are left alone.
+//
+// places is where each Ref stands in the heap, counted from 1. It is kept here and not
+// in the nodes, because moving entries about would otherwise write to a dozen nodes in
+// a dozen pages, and each of these would be cloned after a freeze.
+type deadlines struct {
+	heap   []due
+	places []uint32
+	hashOf func(Ref) *token.Hash
+}
 
-// NextDeadline returns the earliest deadline, 0 if no token has one.
-func (f *Forest) NextDeadline() token.Instant {
-	if len(f.deadlines) == 0 {
+type due struct {
+	deadline token.Instant
+	prefix   uint32 // of the hash, big endian
+	ref      Ref
+}
+
+// next returns the earliest deadline, 0 if there is none.
+func (d *deadlines) next() token.Instant {
+	if len(d.heap) == 0 {
 		return 0
 	}
-	return f.nodes.at(f.deadlines[0]).deadline
+	return d.heap[0].deadline
 }
 
-func (f *Forest) sooner(a, b Ref) bool {
-	x, y := f.nodes.at(a), f.nodes.at(b)
-	if x.deadline != y.deadline {
-		return x.deadline < y.deadline
+// passed reports whether some deadline is not after now.
+func (d *deadlines) passed(now token.Instant) bool {
+	return len(d.heap) > 0 && d.heap[0].deadline <= now
+}
+
+func (d *deadlines) less(a, b *due) bool {
+	switch {
+	case a.deadline != b.deadline:
+		return a.deadline < b.deadline
+	case a.prefix != b.prefix:
+		return a.prefix < b.prefix
 	}
-	return bytes.Compare(x.hash[:], y.hash[:]) < 0
+	return bytes.Compare(d.hashOf(a.ref)[:], d.hashOf(b.ref)[:]) < 0
 }
 
-func (f *Forest) heapSet(i int, r Ref) {
-	f.deadlines[i] = r
-	f.nodes.edit(r).heap = uint32(i) + 1
-}
-
-func (f *Forest) heapPush(r Ref) {
-	f.deadlines = append(f.deadlines, r)
-	f.heapUp(len(f.deadlines)-1, r)
-}
-
-// heapDrop takes r out, if it is in.
-func (f *Forest) heapDrop(r Ref) {
-	n := f.nodes.edit(r)
-	if n.heap == 0 {
+// set gives r a deadline, 0 for none, whether it has one already or not.
+func (d *deadlines) set(r Ref, deadline token.Instant) {
+	if deadline == 0 {
+		d.remove(r)
 		return
 	}
-	i := int(n.heap) - 1
-	n.heap = 0
-	last := len(f.deadlines) - 1
-	moved := f.deadlines[last]
-	f.deadlines = f.deadlines[:last]
-	if i == last {
-		return
+	for int(r) >= len(d.places) {
+		d.places = append(d.places, 0)
 	}
-	f.heapSet(i, moved)
-	f.heapFix(moved)
+	if d.places[r] == 0 {
+		d.heap = append(d.heap, due{})
+		d.places[r] = uint32(len(d.heap))
+	}
+	d.settle(int(d.places[r])-1, due{deadline, binary.BigEndian.Uint32(d.hashOf(r)[:]), r})
 }
 
-// heapFix restores the order after the deadline of r changed.
-func (f *Forest) heapFix(r Ref) {
-	pos := f.nodes.at(r).heap
-	if pos == 0 {
+// remove takes r out, if it is in.
+func (d *deadlines) remove(r Ref) {
+	if int(r) >= len(d.places) || d.places[r] == 0 {
 		return
 	}
-	i := int(pos) - 1
-	if i > 0 && f.sooner(r, f.deadlines[(i-1)/4]) {
-		f.heapUp(i, r)
-		return
+	i := int(d.places[r]) - 1
+	d.places[r] = 0
+	last := len(d.heap) - 1
+	e := d.heap[last]
+	d.heap = d.heap[:last]
+	if i < last {
+		d.settle(i, e)
 	}
-	f.heapDown(i, r)
 }
 
-func (f *Forest) heapUp(i int, r Ref) {
+// settle puts e where it belongs, given that place i is free.
+func (d *deadlines) settle(i int, e due) {
 	for i > 0 {
-		p := (i - 1) / 4
-		if !f.sooner(r, f.deadlines[p]) {
+		up := (i - 1) / 4
+		if !d.less(&e, &d.heap[up]) {
 			break
 		}
-		f.heapSet(i, f.deadlines[p])
-		i = p
+		d.put(i, d.heap[up])
+		i = up
 	}
-	f.heapSet(i, r)
+	for {
+		least := d.leastChild(i)
+		if least == 0 || !d.less(&d.heap[least], &e) {
+			break
+		}
+		d.put(i, d.heap[least])
+		i = least
+	}
+	d.put(i, e)
 }
 
-func (f *Forest) heapDown(i int, r Ref) {
-	for {
-		first := 4*i + 1
-		if first >= len(f.deadlines) {
-			break
+// leastChild returns the place of the child of i that is due first, 0 if it has none.
+// It must not look at a free place, and does not: in settle a free place never has
+// itself as child, and entries above i have been moved already.
+func (d *deadlines) leastChild(i int) int {
+	first := 4*i + 1
+	if first >= len(d.heap) {
+		return 0
+	}
+	least := first
+	for c := first + 1; c < min(first+4, len(d.heap)); c++ {
+		if d.less(&d.heap[c], &d.heap[least]) {
+			least = c
 		}
-		best := first
-		for c := first + 1; c < min(first+4, len(f.deadlines)); c++ {
-			if f.sooner(f.deadlines[c], f.deadlines[best]) {
-				best = c
+	}
+	return least
+}
+
+func (d *deadlines) put(i int, e due) {
+	d.heap[i] = e
+	d.places[e.ref] = uint32(i + 1)
+}
+
+// due calls visit for every token whose deadline is not after now, in no useful order.
+// It looks at these, and at no more than four others for each.
+func (d *deadlines) due(now token.Instant, visit func(Ref)) {
+	if !d.passed(now) {
+		return
+	}
+	for todo := []int{0}; len(todo) > 0; {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		visit(d.heap[i].ref)
+		for c := 4*i + 1; c < min(4*i+5, len(d.heap)); c++ {
+			if d.heap[c].deadline <= now {
+				todo = append(todo, c)
 			}
 		}
-		if !f.sooner(f.deadlines[best], r) {
-			break
-		}
-		f.heapSet(i, f.deadlines[best])
-		i = best
 	}
-	f.heapSet(i, r)
-}
-
-// Expire revokes the trees of at most limit tokens whose deadline is not after until, in
-// (deadline, hash) order, and returns how many.
-func (f *Forest) Expire(until token.Instant, limit int) int {
-	done := 0
-	for ; done < limit && len(f.deadlines) > 0; done++ {
-		r := f.deadlines[0]
-		if f.nodes.at(r).deadline > until {
-			break
-		}
-		f.Revoke(r)
-	}
-	return done
 }

@@ -1,320 +1,205 @@
-// Package forest holds every token of the cluster and what links them: parent and
-// children, source path, hash, accessor and deadline.
-//
-// Tokens are fixed-size nodes in pages, linked by 32-bit references, with strings and
-// variable parts interned: the garbage collector finds next to nothing to scan, and an
-// image for a snapshot costs one pointer a page (copy on write).
-//
-// Invariants (Check verifies them all):
-//   - hash and accessor indexes, the path lists and the deadline heap name exactly the
-//     nodes that are there;
-//   - a node is in its parent's list of children, newest first, and its parent is older;
-//   - a dead node is marked itself, is past its deadline, stands on a revoked path, or
-//     has an ancestor of which one of these is true.
-//
-// Death is visible at once and costs O(1): Revoke marks one node, RevokePrefix one entry
-// a path. Unlinking what died is Reclaim's work, in bounded steps. While something waits to
-// be reclaimed, or a token is past its deadline and not swept, Alive walks to the
-// root; at all other times no node has a dead ancestor, and Alive looks at one node. So depth
-// costs nothing in the normal state, and the answer is exact always.
-//
-// A Forest is a value without lock: one writer, or many readers. A Frozen may be read
-// on another goroutine while the Forest goes on.
 package forest
 
 import (
 	"errors"
+	"hash/maphash"
 	"time"
 
 	"github.com/tokengrove/grove/fsm/token"
 )
 
-// Ref names a token inside one Forest; 0 is none. A Ref is void once its token was reclaimed.
-type Ref uint32
-
-// Errors of Insert.
+// What Insert may refuse.
 var (
-	ErrDuplicateHash     = errors.New("a token with this hash is there already")
-	ErrDuplicateAccessor = errors.New("a token with this accessor is there already")
-	ErrDeadParent        = errors.New("the parent is revoked")
-	ErrFull              = errors.New("the forest is full: 2^32 tokens")
+	ErrDuplicateHash     = errors.New("another token has the same hash")
+	ErrDuplicateAccessor = errors.New("another token has the same accessor")
+	ErrDeadParent        = errors.New("the parent is dead")
+	ErrNameless          = errors.New("a token needs a hash and an accessor")
+	ErrFull              = errors.New("the forest is full")
 )
 
-// state says what a node's slot holds.
-type state uint8
+// maxTokens is what 31 bits can number: the highest bit of a link tells paths from tokens.
+const maxTokens = 1<<31 - 2*pageSize
 
-const (
-	free     state = 0
-	active   state = 1
-	revoking state = 2 // marked dead, waits to be reclaimed
-)
-
-// accessorBytes is the length of minted accessors, which are kept inline.
-const accessorBytes = token.AccessorLength
-
-// node is one token. It holds no pointers.
-type node struct {
-	hash     token.Hash
-	accessor [accessorBytes]byte
-	seq      uint64 // creation order, never reused
-	created  token.Instant
-	deadline token.Instant
-	renewed  token.Instant
-	leaseTTL time.Duration
-	links
-	props uint32
-	path  uint32
-	heap  uint32 // position in the deadline heap + 1
-	uses  uint32 // left
-	state state
-}
-
-// links are the lists that a node is in.
-type links struct {
-	parent, child, next, prev Ref // children: newest first
-	pathNext, pathPrev        Ref // tokens of the same source path: newest first
-}
-
-// Forest is the tokens of a cluster. New makes an empty one.
+// Forest holds all tokens. New makes an empty one.
 type Forest struct {
-	nodes     paged[node]
-	free      []Ref
-	count     int
-	nextSeq   uint64
-	hashes    index
-	accessors index
-	props     properties
-	paths     pathTable
-	deadlines deadlineHeap
-	dead      queue
+	nodes      arena[node]
+	properties propertyTable
+	paths      pathTable
+	byHash     index
+	byAccessor index
+	seed       maphash.Seed // of both indexes; see propertyTable.init
+	due        deadlines
+	queue      queue
+	nextSeq    uint64
 }
 
-// New returns an empty forest.
+// New returns a forest without tokens.
 func New() *Forest {
-	f := &Forest{nextSeq: 1}
-	f.nodes.grow() // slot 0 is "none"
-	f.props.init()
+	f := &Forest{nodes: newArena[node](), seed: maphash.MakeSeed(), nextSeq: 1}
+	f.properties.init()
 	f.paths.init()
+	f.byHash = newIndex(func(i uint32) uint64 { return maphash.Bytes(f.seed, f.nodes.at(i).hash[:]) })
+	f.byAccessor = newIndex(func(i uint32) uint64 { return f.accessorHash(Ref(i)) })
+	f.due.hashOf = func(r Ref) *token.Hash { return &f.node(r).hash }
 	return f
 }
 
-// Len returns the number of tokens, with those that are dead and not yet reclaimed.
-func (f *Forest) Len() int { return f.count }
-
-// Insert adds a token below parent (0: an orphan). rec.Parent is not looked at.
+// Insert adds a token as the newest child of parent, or as an orphan if that is 0;
+// rec.Parent is ignored. A dead token occupies its hash and accessor until it is
+// reclaimed. The parent must be alive at rec.Created. On an error nothing has changed.
 func (f *Forest) Insert(rec *token.Record, parent Ref) (Ref, error) {
-	if parent != 0 && f.nodes.at(parent).state != active {
+	if parent != 0 && !f.Alive(parent, rec.Created) {
 		return 0, ErrDeadParent
 	}
-	r, err := f.place(rec, parent, f.paths.live(rec.Path), f.nextSeq)
-	if err == nil {
-		f.nextSeq++
-	}
-	return r, err
-}
-
-// place fills a slot and links it everywhere.
-func (f *Forest) place(rec *token.Record, parent Ref, path uint32, seq uint64) (Ref, error) {
-	var err error
-	switch {
-	case f.Find(rec.Hash) != 0:
-		err = ErrDuplicateHash
-	case f.FindAccessor(rec.Accessor) != 0:
-		err = ErrDuplicateAccessor
-	}
-	r := Ref(0)
-	if err == nil {
-		r, err = f.slot()
-	}
-	if err != nil {
-		f.paths.release(path)
+	if err := f.vacant(rec); err != nil {
 		return 0, err
 	}
-	n := f.nodes.edit(r)
-	*n = node{
-		hash: rec.Hash, seq: seq, created: rec.Created, deadline: rec.Deadline, renewed: rec.Renewed,
-		leaseTTL: rec.LeaseTTL, uses: rec.UsesLeft, state: active, path: path, props: f.props.intern(rec),
-	}
-	copy(n.accessor[:], rec.Accessor)
-	f.count++
-	f.hashes.insert(hashKey(rec.Hash), r)
-	f.accessors.insert(accessorKey(rec.Accessor), r)
-	f.adopt(r, parent)
-	f.pathPush(r)
-	if rec.Deadline != 0 {
-		f.heapPush(r)
+	r := f.place(rec, f.nextSeq, Active, f.paths.acquire(rec.Path))
+	f.nextSeq++
+	if parent != 0 {
+		f.adopt(parent, r)
 	}
 	return r, nil
 }
 
-func (f *Forest) slot() (Ref, error) {
-	if n := len(f.free); n > 0 {
-		r := f.free[n-1]
-		f.free = f.free[:n-1]
-		return r, nil
+// vacant returns why there is no room for rec.
+func (f *Forest) vacant(rec *token.Record) error {
+	switch {
+	case rec.Hash.IsZero() || rec.Accessor == "":
+		return ErrNameless
+	case f.Find(rec.Hash) != 0:
+		return ErrDuplicateHash
+	case f.FindAccessor(rec.Accessor) != 0:
+		return ErrDuplicateAccessor
+	case f.nodes.size() >= maxTokens && len(f.nodes.spare) == 0:
+		return ErrFull
 	}
-	if f.nodes.len == 1<<32-1 {
-		return 0, ErrFull
-	}
-	return Ref(f.nodes.grow()), nil
+	return nil
 }
 
-// adopt makes r the newest child of parent; 0 makes it an orphan.
-func (f *Forest) adopt(r, parent Ref) {
-	if parent == 0 {
-		return
+// place makes a node without kin that all indexes know.
+func (f *Forest) place(rec *token.Record, seq uint64, state State, path uint32) Ref {
+	r := Ref(f.nodes.alloc())
+	n := f.edit(r)
+	n.fill(rec, seq, state)
+	n.properties = f.properties.acquire(rec)
+	f.byHash.add(maphash.Bytes(f.seed, n.hash[:]), uint32(r))
+	f.byAccessor.add(f.accessorHash(r), uint32(r))
+	f.enter(path, r)
+	if state == Active {
+		f.due.set(r, rec.Deadline)
 	}
-	p := f.nodes.edit(parent)
-	n := f.nodes.edit(r)
-	n.parent, n.prev, n.next = parent, 0, p.child
-	if p.child != 0 {
-		f.nodes.edit(p.child).prev = r
-	}
-	p.child = r
+	return r
 }
 
-// disown takes r out of its parent's children.
-func (f *Forest) disown(r Ref) {
-	n := f.nodes.edit(r)
-	if n.parent == 0 {
-		return
-	}
-	if n.prev != 0 {
-		f.nodes.edit(n.prev).next = n.next
+// remove is the end of a token that has no children.
+func (f *Forest) remove(r Ref) {
+	n := f.edit(r)
+	if n.state == Active {
+		f.due.remove(r)
 	} else {
-		f.nodes.edit(n.parent).child = n.next
+		f.dequeue(linkTo(r))
 	}
-	if n.next != 0 {
-		f.nodes.edit(n.next).prev = n.prev
-	}
-	n.parent, n.prev, n.next = 0, 0, 0
+	f.detach(r)
+	f.leave(r)
+	f.byHash.remove(maphash.Bytes(f.seed, n.hash[:]), uint32(r))
+	f.byAccessor.remove(f.accessorHash(r), uint32(r))
+	f.properties.release(n.properties)
+	f.nodes.free(uint32(r))
 }
 
-// Find returns the token with hash h, dead or alive; 0 if there is none.
+// Find returns the token with hash h, dead or alive, or 0.
 func (f *Forest) Find(h token.Hash) Ref {
-	for c := f.hashes.probe(hashKey(h)); ; {
-		r := c.next()
-		if r == 0 || f.nodes.at(r).hash == h {
-			return r
-		}
-	}
+	return Ref(f.byHash.find(maphash.Bytes(f.seed, h[:]), func(i uint32) bool { return f.nodes.at(i).hash == h }))
 }
 
-// FindAccessor returns the token with accessor a, dead or alive; 0 if there is none.
+// FindAccessor returns the token with accessor a, dead or alive, or 0.
 func (f *Forest) FindAccessor(a token.Accessor) Ref {
-	for c := f.accessors.probe(accessorKey(a)); ; {
-		r := c.next()
-		if r == 0 || f.accessorIs(r, a) {
-			return r
+	return Ref(f.byAccessor.find(maphash.String(f.seed, string(a)), func(i uint32) bool {
+		n := f.nodes.at(i)
+		if n.accessLen == longAccessor {
+			return f.properties.at(n.properties).longAccessor() == string(a)
 		}
+		return string(n.accessor[:n.accessLen]) == string(a)
+	}))
+}
+
+func (f *Forest) accessorHash(r Ref) uint64 {
+	n := f.node(r)
+	if n.accessLen == longAccessor {
+		return maphash.String(f.seed, f.properties.at(n.properties).longAccessor())
 	}
+	return maphash.Bytes(f.seed, n.accessor[:n.accessLen])
 }
 
-func (f *Forest) accessorIs(r Ref, a token.Accessor) bool {
-	n := f.nodes.at(r)
-	if len(a) == accessorBytes {
-		return string(n.accessor[:]) == string(a) && f.props.at(n.props).accessor == ""
-	}
-	return f.props.at(n.props).accessor == a
-}
-
-// Accessor returns the accessor of r.
-func (f *Forest) Accessor(r Ref) token.Accessor {
-	return accessorOf(f.nodes.at(r), f.props.at(f.nodes.at(r).props))
-}
-
-func accessorOf(n *node, p *property) token.Accessor {
-	if p.accessor != "" {
-		return p.accessor
-	}
-	return token.Accessor(n.accessor[:])
-}
-
-// Hash returns the hash of r.
-func (f *Forest) Hash(r Ref) token.Hash { return f.nodes.at(r).hash }
-
-// Alive reports whether r and all its ancestors live at now.
-func (f *Forest) Alive(r Ref, now token.Instant) bool {
-	if f.marked(r, now) {
-		return false
-	}
-	if next := f.NextDeadline(); !f.Pending() && (next == 0 || next > now) {
-		return true
-	}
-	for p := f.nodes.at(r).parent; p != 0; p = f.nodes.at(p).parent {
-		if f.marked(p, now) {
-			return false
-		}
-	}
-	return true
-}
-
-// marked reports whether r is dead by itself, whatever its ancestors are.
-func (f *Forest) marked(r Ref, now token.Instant) bool {
-	n := f.nodes.at(r)
-	return n.state != active || (n.deadline != 0 && n.deadline <= now) ||
-		(f.paths.revoked > 0 && f.paths.at(n.path).ticket != 0)
-}
-
-// Limited reports whether r was made with a number of uses.
-func (f *Forest) Limited(r Ref) bool { return f.props.at(f.nodes.at(r).props).rec.NumUses > 0 }
-
-// UsesLeft returns how many uses r has left; 0 also for unlimited tokens.
-func (f *Forest) UsesLeft(r Ref) uint32 { return f.nodes.at(r).uses }
-
-// Charge takes one use from r, which must have one, and returns what is left.
-func (f *Forest) Charge(r Ref) uint32 {
-	n := f.nodes.edit(r)
-	if n.uses > 0 {
-		n.uses--
-	}
-	return n.uses
-}
-
-// HasPolicy reports whether name is one of r's policies.
-func (f *Forest) HasPolicy(r Ref, name string) bool {
-	return f.props.at(f.nodes.at(r).props).rec.HasPolicy(name)
-}
-
-// Renew moves the deadline of r, which must have one.
-func (f *Forest) Renew(r Ref, deadline, renewed token.Instant, leaseTTL time.Duration) {
-	n := f.nodes.edit(r)
-	n.deadline, n.renewed, n.leaseTTL = deadline, renewed, leaseTTL
-	f.heapFix(r)
-}
-
-// Record returns r in full. The copy shares no mutable memory with the forest.
+// Record returns a copy of the token that shares no memory that can change.
 func (f *Forest) Record(r Ref) token.Record {
-	n := f.nodes.at(r)
-	var parent token.Hash
-	if n.parent != 0 {
-		parent = f.nodes.at(n.parent).hash
-	}
-	return recordOf(n, f.props.at(n.props), f.paths.at(n.path), parent)
+	n := f.node(r)
+	return n.record(f.Parent(r).hash(f), f.paths.at(n.source.path), f.properties.at(n.properties))
 }
 
-// Walk yields every token that is not marked dead, in no particular order; ancestors
-// may be dead (see Alive).
+// Parent returns the parent of r, 0 for an orphan.
+func (f *Forest) Parent(r Ref) Ref {
+	p := f.node(r).kin.parent
+	if p != 0 && f.node(p).state == Orphaning {
+		return 0
+	}
+	return p
+}
+
+func (r Ref) hash(f *Forest) token.Hash {
+	if r == 0 {
+		return token.Hash{}
+	}
+	return f.node(r).hash
+}
+
+// Hash returns the token's hash.
+func (f *Forest) Hash(r Ref) token.Hash { return f.node(r).hash }
+
+// Deadline returns the token's own deadline, 0 if it has none.
+func (f *Forest) Deadline(r Ref) token.Instant { return f.node(r).terms.deadline }
+
+// Limited reports whether the token was created with a number of uses.
+func (f *Forest) Limited(r Ref) bool { return f.node(r).limited }
+
+// UsesLeft returns how many uses a limited token has left.
+func (f *Forest) UsesLeft(r Ref) uint32 { return f.node(r).usesLeft }
+
+// HasPolicy reports whether name is one of the token's policies.
+func (f *Forest) HasPolicy(r Ref, name string) bool {
+	return f.properties.at(f.node(r).properties).hasPolicy(name)
+}
+
+// Charge takes one use from a limited token and returns how many are left. It does not
+// kill a token that has none left: that is the caller's to do.
+func (f *Forest) Charge(r Ref) (left uint32) {
+	n := f.edit(r)
+	if n.usesLeft > 0 {
+		n.usesLeft--
+	}
+	return n.usesLeft
+}
+
+// Renew gives a token a new deadline, 0 for none. A revoked one stays as it is.
+func (f *Forest) Renew(r Ref, deadline, renewed token.Instant, leaseTTL time.Duration) {
+	if f.node(r).state != Active {
+		return
+	}
+	t := &f.edit(r).terms
+	t.deadline, t.renewed, t.leaseTTL = deadline, renewed, leaseTTL
+	f.due.set(r, deadline)
+}
+
+// NextDeadline returns the earliest deadline of all tokens that were not revoked
+// themselves, 0 if there is none.
+func (f *Forest) NextDeadline() token.Instant { return f.due.next() }
+
+// Len returns the number of tokens, living or not yet reclaimed.
+func (f *Forest) Len() int { return f.nodes.count }
+
+// Walk yields every token, dead or alive, in the order of memory, which differs between
+// replicas: sort before it can reach a result. The forest must not change meanwhile.
 func (f *Forest) Walk(yield func(Ref) bool) {
-	for i := uint32(1); i < f.nodes.len; i++ {
-		if f.nodes.at(Ref(i)).state == active && !yield(Ref(i)) {
-			return
-		}
-	}
-}
-
-// CountAlive returns the number of tokens that live at now. It walks all of them only while
-// something waits to be swept or reclaimed.
-func (f *Forest) CountAlive(now token.Instant) uint64 {
-	if next := f.NextDeadline(); !f.Pending() && (next == 0 || next > now) {
-		return uint64(f.count)
-	}
-	var n uint64
-	f.Walk(func(r Ref) bool {
-		if f.Alive(r, now) {
-			n++
-		}
-		return true
-	})
-	return n
+	f.nodes.all(func(i uint32) bool { return yield(Ref(i)) })
 }

@@ -1,130 +1,177 @@
 package forest
 
-import (
-	"encoding/binary"
+// The index is an extendible hash table of item numbers: a directory, indexed by the
+// top bits of the hash, of small open-addressing tables (shards) that split and merge
+// one at a time. One big table would have to move all its entries at once when it
+// doubles: half a second at five million tokens.
+//
+//	hash: | directory: depth bits ... | ... | tag: 7 bits | slot: 10 bits |
 
-	"github.com/tokengrove/grove/fsm/token"
+const (
+	shardSlots = 1024
+	shardFull  = shardSlots / 8 * 7 // slots that are not empty, at most
+	shardSmall = shardSlots / 8     // two buddies that are both below are merged
+
+	tagEmpty   = 0
+	tagDeleted = 1
 )
 
-// shards splits an index, so that growing one part of it is short.
-const shards = 256
-
-// index maps 64-bit keys to Refs. It stores neither keys nor pointers: a probe yields
-// candidates, and the owner compares them with the node. Deleting shifts back, so that
-// there are no tombstones.
+// index finds items by key. The keys stay with the items: hash computes the hash of an
+// item's key again when a shard is rebuilt.
 type index struct {
-	shards [shards]shard
-}
-
-type shard struct {
-	slots []slot
+	dir   []*shard
+	depth uint
 	count int
+	hash  func(uint32) uint64
 }
 
-// slot is one entry; ref 0 is empty. Part of the key saves most visits to nodes.
-type slot struct {
-	ref Ref
-	tag uint32
+// shard has no pointers, so that the garbage collector does not look into it.
+type shard struct {
+	depth uint16
+	used  uint16 // slots that are not empty
+	live  uint16
+	tags  [shardSlots]uint8
+	items [shardSlots]uint32
 }
 
-// cursor walks the candidates of a key.
-type cursor struct {
-	slots []slot
-	at    uint32
-	tag   uint32
+func newIndex(hash func(uint32) uint64) index {
+	return index{dir: []*shard{new(shard)}, hash: hash}
 }
 
-func hashKey(h token.Hash) uint64 { return binary.LittleEndian.Uint64(h[:8]) }
+func tagOf(h uint64) uint8 { return uint8(h>>10) | 0x80 }
 
-// accessorKey is FNV-1a with a final mix.
-func accessorKey(a token.Accessor) uint64 {
-	k := uint64(14695981039346656037)
-	for i := range len(a) {
-		k = (k ^ uint64(a[i])) * 1099511628211
-	}
-	k ^= k >> 32
-	k *= 0x9e3779b97f4a7c15
-	return k ^ k>>29
-}
+// at returns the place in the directory; a shift by 64 gives 0.
+func (x *index) at(h uint64) uint64 { return h >> (64 - x.depth) }
 
-// A key is split: low byte = shard, upper half = tag, which also gives the home slot.
-func (x *index) shard(key uint64) *shard { return &x.shards[key%shards] }
-
-func tagOf(key uint64) uint32 { return uint32(key >> 32) }
-
-func (x *index) probe(key uint64) cursor {
-	s := x.shard(key)
-	c := cursor{slots: s.slots, tag: tagOf(key)}
-	if len(s.slots) > 0 {
-		c.at = c.tag & uint32(len(s.slots)-1)
-	}
-	return c
-}
-
-// next returns the next candidate, 0 at the end.
-func (c *cursor) next() Ref {
-	if len(c.slots) == 0 {
-		return 0
-	}
-	for {
-		s := c.slots[c.at]
-		if s.ref == 0 {
+// find returns the item with hash h that same accepts, or 0.
+func (x *index) find(h uint64, same func(uint32) bool) uint32 {
+	s := x.dir[x.at(h)]
+	tag := tagOf(h)
+	for i := h % shardSlots; ; i = (i + 1) % shardSlots {
+		switch s.tags[i] {
+		case tagEmpty:
 			return 0
-		}
-		c.at = (c.at + 1) & uint32(len(c.slots)-1)
-		if s.tag == c.tag {
-			return s.ref
-		}
-	}
-}
-
-func (x *index) insert(key uint64, r Ref) {
-	s := x.shard(key)
-	if (s.count+1)*4 > len(s.slots)*3 {
-		s.resize(max(8, len(s.slots)*2))
-	}
-	s.put(slot{ref: r, tag: tagOf(key)})
-	s.count++
-}
-
-func (s *shard) resize(n int) {
-	old := s.slots
-	s.slots = make([]slot, n)
-	for _, e := range old {
-		if e.ref != 0 {
-			s.put(e)
+		case tag:
+			if same(s.items[i]) {
+				return s.items[i]
+			}
 		}
 	}
 }
 
-func (s *shard) put(e slot) {
-	mask := uint32(len(s.slots) - 1)
-	i := e.tag & mask
-	for s.slots[i].ref != 0 {
-		i = (i + 1) & mask
+// add inserts an item that is not in the index.
+func (x *index) add(h uint64, item uint32) {
+	s := x.dir[x.at(h)]
+	for s.used >= shardFull {
+		x.grow(s, h)
+		s = x.dir[x.at(h)]
 	}
-	s.slots[i] = e
+	s.put(h, item)
+	x.count++
 }
 
-// remove deletes the entry of r under key.
-func (x *index) remove(key uint64, r Ref) {
-	s := x.shard(key)
-	mask := uint32(len(s.slots) - 1)
-	i := tagOf(key) & mask
-	for s.slots[i].ref != r {
-		i = (i + 1) & mask
+func (s *shard) put(h uint64, item uint32) {
+	i := h % shardSlots
+	for s.tags[i] > tagDeleted {
+		i = (i + 1) % shardSlots
 	}
-	// Shift back every later entry that may stand nearer to its home slot.
-	for j := (i + 1) & mask; s.slots[j].ref != 0; j = (j + 1) & mask {
-		home := s.slots[j].tag & mask
-		if (j-home)&mask >= (j-i)&mask {
-			s.slots[i] = s.slots[j]
-			i = j
+	if s.tags[i] == tagEmpty {
+		s.used++
+	}
+	s.tags[i], s.items[i] = tagOf(h), item
+	s.live++
+}
+
+// remove takes out an item that is in the index.
+func (x *index) remove(h uint64, item uint32) {
+	s := x.dir[x.at(h)]
+	i := h % shardSlots
+	for s.items[i] != item || s.tags[i] <= tagDeleted {
+		i = (i + 1) % shardSlots
+	}
+	s.tags[i] = tagDeleted
+	s.live--
+	x.count--
+	if s.tags[(i+1)%shardSlots] == tagEmpty { // nothing behind it: no search needs to pass here
+		for ; s.tags[i] == tagDeleted; i = (i - 1) % shardSlots {
+			s.tags[i] = tagEmpty
+			s.used--
 		}
 	}
-	s.slots[i] = slot{}
-	s.count--
-	if len(s.slots) > 64 && s.count*8 < len(s.slots) {
-		s.resize(len(s.slots) / 2)
+	if s.live < shardSmall && s.depth > 0 {
+		x.merge(s, h)
 	}
+}
+
+// grow makes room in s, the shard of h: it drops the deleted slots or splits the shard.
+func (x *index) grow(s *shard, h uint64) {
+	if s.live <= shardFull/2 {
+		x.replace(s, h, x.rebuilt(s.depth, s))
+		return
+	}
+	if uint(s.depth) == x.depth {
+		dir := make([]*shard, 2*len(x.dir))
+		for i, d := range x.dir {
+			dir[2*i], dir[2*i+1] = d, d
+		}
+		x.dir = dir
+		x.depth++
+	}
+	lo, hi := &shard{depth: s.depth + 1}, &shard{depth: s.depth + 1}
+	for i, item := range s.items {
+		if s.tags[i] <= tagDeleted {
+			continue
+		}
+		ih := x.hash(item)
+		if ih>>(63-s.depth)&1 == 0 {
+			lo.put(ih, item)
+		} else {
+			hi.put(ih, item)
+		}
+	}
+	first, span := x.places(s, h)
+	for i := range span {
+		if i < span/2 {
+			x.dir[first+i] = lo
+		} else {
+			x.dir[first+i] = hi
+		}
+	}
+}
+
+// merge joins s, the shard of h, with its buddy if that is small too.
+func (x *index) merge(s *shard, h uint64) {
+	buddy := x.dir[x.at(h^1<<(64-s.depth))]
+	if buddy.depth != s.depth || buddy.live >= shardSmall {
+		return
+	}
+	m := x.rebuilt(s.depth-1, s, buddy)
+	x.replace(m, h, m)
+}
+
+// rebuilt returns a shard with the live items of others.
+func (x *index) rebuilt(depth uint16, from ...*shard) *shard {
+	n := &shard{depth: depth}
+	for _, s := range from {
+		for i, item := range s.items {
+			if s.tags[i] > tagDeleted {
+				n.put(x.hash(item), item)
+			}
+		}
+	}
+	return n
+}
+
+// replace puts n wherever the directory has a shard of hash h and the depth of old.
+func (x *index) replace(old *shard, h uint64, n *shard) {
+	first, span := x.places(old, h)
+	for i := range span {
+		x.dir[first+i] = n
+	}
+}
+
+// places returns the part of the directory that leads to s, the shard of h.
+func (x *index) places(s *shard, h uint64) (first, span uint64) {
+	span = 1 << (x.depth - uint(s.depth))
+	return x.at(h) &^ (span - 1), span
 }

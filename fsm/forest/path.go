@@ -1,188 +1,122 @@
 package forest
 
 import (
-	"slices"
-	"sort"
+	"hash/maphash"
 	"strings"
 )
 
-// pathEntry is one source path and the tokens that were issued there. A prefix revocation
-// marks entries dead (ticket) and takes them out of the order, so that a token which is
-// issued there later gets a new entry.
-type pathEntry struct {
-	path   string
-	first  Ref
-	count  uint32
-	ticket uint64 // its place in the queue of the dead; 0: alive
+// path is a source path that tokens were issued at. Revoking it makes it dead and takes
+// it out of the index: a later token at the same name gets a new path.
+type path struct {
+	name   string
+	first  Ref    // newest token
+	tokens uint32 // in the list that starts at first
+	active uint32 // of these, how many were not revoked themselves
+	queue  ends   // in the reclaim queue, if dead
+	dead   bool
 }
 
-// pathTable holds the entries, and the living ones in the order of their paths.
+// pathTable finds the live paths by name and in order.
 type pathTable struct {
-	table   paged[pathEntry]
-	byPath  map[string]uint32 // living entries
-	order   sorted
-	free    []uint32
-	revoked int // dead entries that are not reclaimed
+	arena[path]
+	byName index
+	order  order
+	seed   maphash.Seed
 }
 
 func (t *pathTable) init() {
-	t.byPath = map[string]uint32{}
-	t.table.grow() // 0 is none
+	t.arena = newArena[path]()
+	t.seed = maphash.MakeSeed()
+	t.byName = newIndex(func(i uint32) uint64 { return maphash.String(t.seed, t.at(i).name) })
+	t.order.name = func(i uint32) string { return t.at(i).name }
 }
 
-func (t *pathTable) at(i uint32) *pathEntry { return t.table.at(Ref(i)) }
+// find returns the live path with that name, or 0.
+func (t *pathTable) find(name string) uint32 {
+	return t.byName.find(maphash.String(t.seed, name), func(i uint32) bool { return t.at(i).name == name })
+}
 
-// live returns the living entry of path, a new one if need be.
-func (t *pathTable) live(path string) uint32 {
-	if i, ok := t.byPath[path]; ok {
+// acquire returns the live path with that name, which may be new.
+func (t *pathTable) acquire(name string) uint32 {
+	if i := t.find(name); i != 0 {
 		return i
 	}
-	i := t.add(path, 0)
-	t.byPath[t.at(i).path] = i
-	t.order.insert(t.at(i).path)
+	i := t.alloc()
+	// The caller's string may be part of something big.
+	t.edit(i).name = strings.Clone(name)
+	t.byName.add(maphash.String(t.seed, name), i)
+	t.order.add(i)
 	return i
 }
 
-func (t *pathTable) add(path string, ticket uint64) uint32 {
-	var i uint32
-	if n := len(t.free); n > 0 {
-		i, t.free = t.free[n-1], t.free[:n-1]
-	} else {
-		i = t.table.grow()
-	}
-	*t.table.edit(Ref(i)) = pathEntry{path: strings.Clone(path), ticket: ticket}
-	if ticket != 0 {
-		t.revoked++
-	}
-	return i
+// kill makes path i dead. It is the caller who takes it out of the order.
+func (t *pathTable) kill(i uint32) {
+	t.byName.remove(maphash.String(t.seed, t.at(i).name), i)
+	t.edit(i).dead = true
 }
 
-// release forgets an entry that has no token.
+// release frees path i, which has no tokens and is not in the queue.
 func (t *pathTable) release(i uint32) {
-	e := t.table.edit(Ref(i))
-	if e.count > 0 {
+	if p := t.at(i); !p.dead {
+		t.byName.remove(maphash.String(t.seed, p.name), i)
+		t.order.remove(i)
+	}
+	t.free(i)
+}
+
+// enter puts token r on path i.
+func (f *Forest) enter(i uint32, r Ref) {
+	p := f.paths.edit(i)
+	n := f.edit(r)
+	n.source = source{path: i, older: p.first}
+	if p.first != 0 {
+		f.edit(p.first).source.newer = r
+	}
+	p.first = r
+	p.tokens++
+	if n.state == Active {
+		p.active++
+	}
+}
+
+// leave takes token r off its path, which goes when it was the last.
+func (f *Forest) leave(r Ref) {
+	n := f.edit(r)
+	s := n.source
+	p := f.paths.edit(s.path)
+	if s.newer != 0 {
+		f.edit(s.newer).source.older = s.older
+	} else {
+		p.first = s.older
+	}
+	if s.older != 0 {
+		f.edit(s.older).source.newer = s.newer
+	}
+	p.tokens--
+	if n.state == Active {
+		p.active--
+	}
+	if p.tokens > 0 {
 		return
 	}
-	if e.ticket != 0 {
-		t.revoked--
-	} else {
-		t.detach(e.path)
+	if p.dead {
+		f.dequeue(linkToPath(s.path))
 	}
-	*e = pathEntry{}
-	t.free = append(t.free, i)
+	f.paths.release(s.path)
 }
 
-func (t *pathTable) detach(path string) {
-	delete(t.byPath, path)
-	t.order.remove(path)
-}
-
-// pathPush puts r at the head of its path's list.
-func (f *Forest) pathPush(r Ref) {
-	n := f.nodes.edit(r)
-	e := f.paths.table.edit(Ref(n.path))
-	n.pathNext, n.pathPrev = e.first, 0
-	if e.first != 0 {
-		f.nodes.edit(e.first).pathPrev = r
-	}
-	e.first = r
-	e.count++
-}
-
-// pathDrop takes r out of its path's list, and the path away with its last token.
-func (f *Forest) pathDrop(r Ref) {
-	n := f.nodes.edit(r)
-	e := f.paths.table.edit(Ref(n.path))
-	if n.pathPrev != 0 {
-		f.nodes.edit(n.pathPrev).pathNext = n.pathNext
-	} else {
-		e.first = n.pathNext
-	}
-	if n.pathNext != 0 {
-		f.nodes.edit(n.pathNext).pathPrev = n.pathPrev
-	}
-	e.count--
-	f.paths.release(n.path)
-}
-
-// WalkPaths yields the living paths that start with prefix, in order, each with its
-// tokens that are not marked dead.
+// WalkPaths yields the source paths that start with prefix, sorted by their bytes, and
+// for each a walk over its tokens, newest first. Paths that were revoked are not among
+// them; a token may still be dead. The forest must not change during the walk.
 func (f *Forest) WalkPaths(prefix string, yield func(path string, refs func(func(Ref) bool)) bool) {
-	f.paths.order.from(prefix, func(path string) bool {
-		e := f.paths.at(f.paths.byPath[path])
-		return yield(path, func(each func(Ref) bool) {
-			for r := e.first; r != 0; r = f.nodes.at(r).pathNext {
-				if f.nodes.at(r).state == active && !each(r) {
+	f.paths.order.walk(prefix, func(i uint32) bool {
+		p := f.paths.at(i)
+		return yield(p.name, func(yield func(Ref) bool) {
+			for r := p.first; r != 0; r = f.node(r).source.older {
+				if !yield(r) {
 					return
 				}
 			}
 		})
 	})
-}
-
-// chunkSize bounds a chunk of the sorted order.
-const chunkSize = 512
-
-// sorted is a set of strings in order, in chunks, so that an insert moves few of them.
-type sorted struct {
-	chunks [][]string
-}
-
-// find returns the chunk and the position where s stands or would stand.
-func (o *sorted) find(s string) (int, int, bool) {
-	c := sort.Search(len(o.chunks), func(i int) bool { return o.chunks[i][0] > s })
-	if c > 0 {
-		c--
-	}
-	if c == len(o.chunks) {
-		return c, 0, false
-	}
-	i, ok := slices.BinarySearch(o.chunks[c], s)
-	return c, i, ok
-}
-
-func (o *sorted) insert(s string) {
-	c, i, ok := o.find(s)
-	if ok {
-		return
-	}
-	if c == len(o.chunks) {
-		o.chunks = append(o.chunks, []string{s})
-		return
-	}
-	o.chunks[c] = slices.Insert(o.chunks[c], i, s)
-	if n := len(o.chunks[c]); n > chunkSize {
-		upper := slices.Clone(o.chunks[c][n/2:])
-		o.chunks[c] = slices.Clip(o.chunks[c][:n/2])
-		o.chunks = slices.Insert(o.chunks, c+1, upper)
-	}
-}
-
-func (o *sorted) remove(s string) {
-	c, i, ok := o.find(s)
-	if !ok {
-		return
-	}
-	o.chunks[c] = slices.Delete(o.chunks[c], i, i+1)
-	if len(o.chunks[c]) == 0 {
-		o.chunks = slices.Delete(o.chunks, c, c+1)
-	}
-}
-
-// from yields the strings that start with prefix, in order.
-func (o *sorted) from(prefix string, yield func(string) bool) {
-	c, i, _ := o.find(prefix)
-	for ; c < len(o.chunks); c, i = c+1, 0 {
-		for _, s := range o.chunks[c][i:] {
-			if !strings.HasPrefix(s, prefix) {
-				if s > prefix {
-					return
-				}
-				continue
-			}
-			if !yield(s) {
-				return
-			}
-		}
-	}
 }
