@@ -2,9 +2,12 @@ package sim
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/token"
@@ -22,8 +25,11 @@ type run struct {
 	log     [][]byte
 	index   uint64
 	seq     uint64
-	before  []byte // snapshot of the index before
+	before  []byte // rows at the index before
 }
+
+// fullEvery is how often a step goes through a whole snapshot file and not only its rows.
+const fullEvery = 20
 
 // Run applies steps random entries made from seed and returns the number of commands
 // in them, and the first disagreement.
@@ -187,10 +193,10 @@ func (r *run) compareState() error {
 	return r.compareReplica()
 }
 
-// compareReplica restores the snapshot of the index before, applies the last entry to it, and
+// compareReplica restores the state of the index before, applies the last entry to it, and
 // wants the bytes of the machine that was never restored.
 func (r *run) compareReplica() error {
-	replica, err := snapshot.Read(bytes.NewReader(r.before))
+	replica, err := restore(r.before)
 	if err != nil {
 		return fmt.Errorf("restoring index %d: %w", r.index-1, err)
 	}
@@ -209,14 +215,66 @@ func (r *run) compareReplica() error {
 		return fmt.Errorf("a replica restored at index %d differs after entry %d", r.index-1, r.index)
 	}
 	r.before = want
+	if r.index%fullEvery == 0 {
+		return compareFile(r.machine)
+	}
 	return nil
 }
 
-func (r *run) bytes(m *fsm.Machine) ([]byte, error) {
-	var b bytes.Buffer
-	err := snapshot.Write(&b, m.Freeze())
-	return b.Bytes(), err
+// compareFile writes a snapshot, restores it, and wants the same file from the restored one.
+func compareFile(m *fsm.Machine) error {
+	var a, b bytes.Buffer
+	if err := snapshot.Write(&a, m.Freeze()); err != nil {
+		return err
+	}
+	file := bytes.Clone(a.Bytes())
+	restored, err := snapshot.Read(&a)
+	if err != nil {
+		return err
+	}
+	if err := snapshot.Write(&b, restored.Freeze()); err != nil {
+		return err
+	}
+	if !bytes.Equal(file, b.Bytes()) {
+		return fmt.Errorf("a restored snapshot writes other bytes")
+	}
+	return nil
 }
+
+// bytes returns the rows of m: kind, length, CBOR body, each.
+func (r *run) bytes(m *fsm.Machine) ([]byte, error) {
+	var b []byte
+	err := m.Freeze().Rows(func(kind fsm.RowKind, row any) error {
+		body, err := encoder.Marshal(row)
+		b = binary.AppendUvarint(append(b, byte(kind)), uint64(len(body)))
+		b = append(b, body...)
+		return err
+	})
+	return b, err
+}
+
+// restore is the inverse of bytes.
+func restore(b []byte) (*fsm.Machine, error) {
+	r := fsm.NewRestorer()
+	for len(b) > 0 {
+		size, n := binary.Uvarint(b[1:])
+		end := 1 + n + int(size)
+		if err := r.Add(fsm.RowKind(b[0]), b[1+n:end]); err != nil {
+			return nil, err
+		}
+		b = b[end:]
+	}
+	return r.Finish()
+}
+
+// encoder is CBOR's core deterministic form, as the snapshot package uses it.
+var encoder = func() cbor.EncMode {
+	m, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic(err)
+	}
+	return m
+}()
 
 // replay applies the whole log to a new machine and wants the same bytes.
 func (r *run) replay() error {
