@@ -48,11 +48,8 @@ func (m *Machine) live(ref forest.Ref, now token.Instant) (token.Record, bool) {
 // Accessors returns the accessors of all live tokens, sorted.
 func (m *Machine) Accessors(now token.Instant) []token.Accessor {
 	var as []token.Accessor
-	now = m.Now(now)
-	m.forest.Walk(func(ref forest.Ref) bool {
-		if m.forest.Alive(ref, now) {
-			as = append(as, m.forest.Record(ref).Accessor)
-		}
+	m.forest.WalkAlive(m.Now(now), func(ref forest.Ref) bool {
+		as = append(as, m.forest.Record(ref).Accessor)
 		return true
 	})
 	slices.Sort(as)
