@@ -17,6 +17,7 @@ type arena[T any] struct {
 	// spare is a stack of the pages that have a free slot, each once. Which slot the
 	// next item gets is nobody's business: nothing observable depends on it.
 	spare []uint32
+	idle  uint32 // the page that was empty last
 	count int
 }
 
@@ -76,8 +77,8 @@ func (a *arena[T]) alloc() uint32 {
 	return p*pageSize + uint32(w*64+b)
 }
 
-// free zeroes item i and takes it back. The memory of an empty page is let go, unless
-// it is the page that the next alloc will use.
+// free zeroes item i and takes it back. The memory of empty pages is let go, except for
+// that of one, so that a page that is emptied and filled in turn costs nothing.
 func (a *arena[T]) free(i uint32) {
 	var zero T
 	*a.edit(i) = zero
@@ -89,8 +90,11 @@ func (a *arena[T]) free(i uint32) {
 	}
 	m.count--
 	a.count--
-	if m.count == 0 && a.spare[len(a.spare)-1] != p {
-		a.pages[p] = nil
+	if m.count == 0 {
+		if a.idle != p && a.meta[a.idle].count == 0 {
+			a.pages[a.idle] = nil
+		}
+		a.idle = p
 	}
 }
 
