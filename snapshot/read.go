@@ -33,7 +33,8 @@ type Info struct {
 }
 
 // Read restores a machine. It reads r to its end and checks everything before it returns
-// one: checksums, order, invariants.
+// one: checksums, order, invariants. A machine that Read made is nobody else's yet. An error
+// of r itself is returned as it is, and is neither ErrCorrupt nor ErrVersion.
 func Read(r io.Reader) (*fsm.Machine, error) {
 	restorer := fsm.NewRestorer()
 	if _, err := scan(r, restorer.Add); err != nil {
@@ -90,9 +91,18 @@ func (s *scanner) read(part string, n int) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(min(n, blockSize))
 	if _, err := io.CopyN(&b, s.in, int64(n)); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, part, err)
+		return nil, unread(part, err)
 	}
 	return b.Bytes(), nil
+}
+
+// unread says why part could not be read: the file is cut off, or the medium failed, which
+// says nothing about the file.
+func unread(part string, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: it ends in its %s", ErrCorrupt, part)
+	}
+	return fmt.Errorf("reading %s of snapshot: %w", part, err)
 }
 
 func (s *scanner) header() error {
@@ -162,13 +172,16 @@ func (s *scanner) trailer() error {
 	}
 	want := s.sum.Sum(nil)
 	if _, err := io.ReadFull(s.file, s.info.SHA256[:]); err != nil {
-		return fmt.Errorf("%w: trailer: %w", ErrCorrupt, err)
+		return unread("trailer", err)
 	}
 	if !bytes.Equal(s.info.SHA256[:], want) {
 		return fmt.Errorf("%w: the SHA-256 does not match", ErrCorrupt)
 	}
-	if n, err := io.Copy(io.Discard, s.file); n != 0 || err != nil {
-		return fmt.Errorf("%w: %d bytes after the trailer (%v)", ErrCorrupt, n, err)
+	switch _, err := io.ReadFull(s.file, make([]byte, 1)); {
+	case err == nil:
+		return fmt.Errorf("%w: bytes after the trailer", ErrCorrupt)
+	case !errors.Is(err, io.EOF):
+		return fmt.Errorf("reading the end of snapshot: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,129 @@
+package snapshot
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/mount"
+	"github.com/tokengrove/grove/fsm/policy"
+	"github.com/tokengrove/grove/fsm/role"
+	"github.com/tokengrove/grove/fsm/token"
+)
+
+// builder feeds commands to a machine, one log entry each call.
+type builder struct {
+	t       testing.TB
+	machine *fsm.Machine
+	index   uint64
+}
+
+const sampleTime = token.Instant(1_700_000_000_000_000_000)
+
+var sampleRoot = token.Hash{1}
+
+func (b *builder) apply(g fsm.Group, cs ...fsm.Command) {
+	b.t.Helper()
+	for i, c := range cs {
+		k, body, err := fsm.EncodeCommand(c)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		g.Items = append(g.Items, fsm.Item{Seq: uint64(i + 1), Kind: k, Body: body})
+	}
+	b.index++
+	rs, err := b.machine.Apply(b.index, fsm.AppendEntry(nil, fsm.Entry{At: sampleTime, Groups: []fsm.Group{g}}))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for i, r := range rs {
+		if r.Code != 0 || r.Stale {
+			b.t.Fatalf("%T: %+v", cs[i], r)
+		}
+	}
+}
+
+func (b *builder) caller() fsm.Caller {
+	return fsm.Caller{Token: sampleRoot, Epoch: b.machine.Epoch()}
+}
+
+// child makes the command by which parent creates token n.
+func child(n int, parent token.Hash, epoch uint64) fsm.Command {
+	rec := token.Record{
+		Hash: token.Hash{2, byte(n), byte(n >> 8)}, Accessor: token.Accessor(fmt.Sprintf("%024d", n)),
+		Type: token.Service, Parent: parent, Path: fmt.Sprintf("auth/token/create/%d", n%3),
+		TTL: time.Hour, NumUses: uint32(n % 4), Policies: []string{"default"},
+	}
+	switch n % 5 {
+	case 0:
+		rec.Meta = map[string]string{"b": "2", "a": "1"}
+	case 1:
+		rec.DisplayName, rec.BoundCIDRs, rec.Role = "token-ci", []string{"10.0.0.0/8"}, "ci"
+	case 2:
+		rec.Period, rec.Renewable = time.Minute, true
+	case 3:
+		rec.ExplicitMax, rec.Renewable = 2*time.Hour, true
+	}
+	return &fsm.CreateToken{Caller: fsm.Caller{Token: parent, Epoch: epoch}, Token: rec}
+}
+
+// sample makes a machine that has something of every kind, and a number of tokens.
+func sample(t testing.TB, tokens int) *builder {
+	t.Helper()
+	b := &builder{t: t, machine: fsm.New()}
+	session := fsm.SessionID{7}
+	b.apply(fsm.Group{},
+		&fsm.OpenSession{Session: session, Node: "n1"},
+		&fsm.Initialize{
+			ClusterID: "cluster", ClusterName: "sample", Salt: token.Salt{9},
+			Root:     token.Record{Hash: sampleRoot, Accessor: "root-accessor", Type: token.Service, Policies: []string{"root"}, Path: "auth/token/root"},
+			Policies: []policy.Policy{{Name: "default", Text: `path "x" {}`, Rules: []policy.Rule{{Path: "x", Capabilities: policy.Read}}}},
+			Mounts:   []mount.Mount{{Path: "auth/token/", Type: "token", Accessor: "auth_token_1"}},
+		},
+		&fsm.AnnounceMember{Member: fsm.Member{ID: "n1", APIAddr: "http://127.0.0.1:1"}},
+	)
+	b.apply(fsm.Group{}, &fsm.PutRole{Caller: b.caller(), Role: role.Role{Name: "ci", Orphan: true}})
+	b.apply(fsm.Group{}, &fsm.PutPolicy{Caller: b.caller(), Policy: policy.Policy{Name: "rich", Rules: []policy.Rule{
+		{Path: "a/", Glob: true, Capabilities: policy.Read | policy.List, AllowedParameters: map[string][]string{"z": {`"1"`}, "a": nil}},
+		{Path: "+/b", Segments: true, Capabilities: policy.Deny, MinWrappingTTL: time.Second, RequiredParameters: []string{"q"}},
+	}}})
+	b.grow(0, tokens, sampleRoot)
+	b.apply(fsm.Group{Session: session, Low: 1}, &fsm.UseToken{Caller: b.caller()})
+	return b
+}
+
+// grow creates the tokens from..to-1 under parent, a hundred in an entry.
+func (b *builder) grow(from, to int, parent token.Hash) {
+	b.t.Helper()
+	for from < to {
+		var cs []fsm.Command
+		for ; from < to && len(cs) < 100; from++ {
+			cs = append(cs, child(from, parent, b.machine.Epoch()))
+		}
+		b.apply(fsm.Group{}, cs...)
+	}
+}
+
+// reclaiming makes a machine that died faster than it reclaims: a revoked tree of more
+// tokens than one entry unlinks.
+func reclaiming(t testing.TB) *builder {
+	b := sample(t, 12)
+	const parent = 8 // unlimited
+	b.grow(12, 12+4110, token.Hash{2, parent})
+	b.apply(fsm.Group{}, &fsm.RevokeToken{Caller: b.caller(), Target: fsm.Target{Token: token.Hash{2, parent}}})
+	if !b.machine.ReclaimPending() {
+		t.Fatal("nothing waits to be reclaimed: the sample is too small")
+	}
+	return b
+}
+
+func written(t testing.TB, m *fsm.Machine) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, m.Freeze()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
