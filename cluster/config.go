@@ -1,0 +1,140 @@
+package cluster
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Config is what a Node needs. Zero values are documented; Validate fills them in.
+type Config struct {
+	// DataDir holds everything the node keeps. It must exist or be creatable.
+	DataDir string
+	// NodeID names the node for ever. Empty: the one kept in DataDir, or a random one.
+	NodeID string
+	// ClusterAddr is the host:port that the node binds for its peers. Port 0 picks one.
+	ClusterAddr string
+	// Advertise is where peers reach ClusterAddr, and API what clients are told to use.
+	// An empty Advertise is the bound address.
+	Advertise Advertise
+	// RetryJoin lists API addresses of members, any of which lets this node join.
+	RetryJoin []string
+	// NonVoter makes the node replicate without a vote.
+	NonVoter bool
+	// Multiplier stretches all time-outs; 0 means 1, tuned for a LAN.
+	Multiplier float64
+	Logger     hclog.Logger
+	// Now is the clock that stamps entries; nil: time.Now.
+	Now func() time.Time
+	// Rand mints session and node IDs; nil: crypto/rand.
+	Rand io.Reader
+	// HTTP asks RetryJoin addresses; nil: a client with short time-outs.
+	HTTP *http.Client
+	Tune Tuning
+}
+
+// Advertise is how others reach the node.
+type Advertise struct {
+	Cluster  string // host:port
+	API      string // URL
+	Version  string
+	Hostname string
+}
+
+// Tuning holds what tests and operators of odd machines change.
+type Tuning struct {
+	// SnapshotThreshold is how many entries a snapshot waits for; 0: 65536.
+	SnapshotThreshold uint64
+	// TrailingLogs is how many entries stay behind a snapshot; 0: 65536.
+	TrailingLogs uint64
+	// SnapshotInterval is how often the threshold is looked at; 0: 30 s.
+	SnapshotInterval time.Duration
+	// Dial replaces the dialer of links, to inject faults; nil: TCP.
+	Dial func(addr string, timeout time.Duration) (net.Conn, error)
+	// NoGossip keeps memberlist off.
+	NoGossip bool
+}
+
+// Times of a LAN; Multiplier stretches them. A killed leader is noticed after 1 to 2
+// heartbeat time-outs, and replaced within about one election time-out more.
+const (
+	heartbeatTimeout = 400 * time.Millisecond
+	electionTimeout  = 400 * time.Millisecond
+	leaderLease      = 300 * time.Millisecond
+	commitTimeout    = 4 * time.Millisecond
+	// patience is how long a request waits for a leader. It is longer than an election that
+	// needs a second round, and leaves a refusal within two seconds.
+	patience = 1800 * time.Millisecond
+	// requestTimeout bounds a request that has a leader.
+	requestTimeout = 30 * time.Second
+	dialTimeout    = 2 * time.Second
+)
+
+// Validate checks c and fills in zero values.
+func (c *Config) Validate() error {
+	if c.DataDir == "" {
+		return errors.New("a node needs a data directory")
+	}
+	if _, _, err := net.SplitHostPort(c.ClusterAddr); err != nil {
+		return fmt.Errorf("cluster address %q: want host:port: %w", c.ClusterAddr, err)
+	}
+	if c.Multiplier < 0 || c.Multiplier > 100 {
+		return fmt.Errorf("performance multiplier %v: want 0 to 100", c.Multiplier)
+	}
+	if c.Multiplier == 0 {
+		c.Multiplier = 1
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.HTTP == nil {
+		c.HTTP = &http.Client{Timeout: 5 * time.Second}
+	}
+	t := &c.Tune
+	if t.SnapshotThreshold == 0 {
+		t.SnapshotThreshold = 1 << 16
+	}
+	if t.TrailingLogs == 0 {
+		t.TrailingLogs = 1 << 16
+	}
+	if t.SnapshotInterval == 0 {
+		t.SnapshotInterval = 30 * time.Second
+	}
+	if t.Dial == nil {
+		t.Dial = func(addr string, timeout time.Duration) (net.Conn, error) {
+			return net.DialTimeout("tcp", addr, timeout)
+		}
+	}
+	return nil
+}
+
+// stretch applies the multiplier.
+func (c *Config) stretch(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * c.Multiplier)
+}
+
+// gossipAddr is the cluster address with the next port.
+func gossipAddr(cluster string) (host string, port int, err error) {
+	h, p, err := net.SplitHostPort(cluster)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.Atoi(p)
+	if err != nil || n >= 65535 {
+		return "", 0, fmt.Errorf("no gossip port after %s", cluster)
+	}
+	return h, n + 1, nil
+}

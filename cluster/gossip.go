@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/tokengrove/grove/fsm"
+)
+
+// meta is what a node gossips: a hint of where it is. Only Raft decides who is a member.
+type meta struct {
+	ID      string `json:"i"`
+	Cluster string `json:"c"` // address
+	API     string `json:"a"`
+	Version string `json:"v"`
+}
+
+// gossipDelegate gives memberlist the node's meta and nothing else.
+type gossipDelegate struct{ meta []byte }
+
+// NodeMeta implements memberlist.Delegate.
+func (d gossipDelegate) NodeMeta(limit int) []byte { return d.meta[:min(limit, len(d.meta))] }
+
+// NotifyMsg implements memberlist.Delegate.
+func (gossipDelegate) NotifyMsg([]byte) {}
+
+// GetBroadcasts implements memberlist.Delegate.
+func (gossipDelegate) GetBroadcasts(int, int) [][]byte { return nil }
+
+// LocalState implements memberlist.Delegate.
+func (gossipDelegate) LocalState(bool) []byte { return nil }
+
+// MergeRemoteState implements memberlist.Delegate.
+func (gossipDelegate) MergeRemoteState([]byte, bool) {}
+
+// startGossip starts memberlist on the port after the cluster port, labelled with the
+// cluster's ID, so that clusters which share a network never mix. A failure is logged
+// and harmless. n.mu is held.
+func (n *Node) startGossip() {
+	if n.cfg.Tune.NoGossip {
+		return
+	}
+	_, port, err := net.SplitHostPort(n.links.listener.Addr().String())
+	if err != nil {
+		n.log.Warn("gossip", "error", err)
+		return
+	}
+	bindHost, _, _ := net.SplitHostPort(n.cfg.ClusterAddr)
+	host, gossipPort, err := gossipAddr(net.JoinHostPort(bindHost, port))
+	if err != nil {
+		n.log.Warn("gossip is off", "error", err)
+		return
+	}
+	m, err := json.Marshal(meta{ID: n.self.ID, Cluster: n.self.ClusterAddr, API: n.self.APIAddr, Version: n.self.Version})
+	if err != nil {
+		n.log.Warn("gossip is off", "error", err)
+		return
+	}
+	c := memberlist.DefaultLANConfig()
+	c.Name = n.self.ID
+	c.BindAddr, c.BindPort = host, gossipPort
+	if c.BindAddr == "" {
+		c.BindAddr = "0.0.0.0"
+	}
+	if adv, p, err := gossipAddr(n.self.ClusterAddr); err == nil && net.ParseIP(adv) != nil {
+		c.AdvertiseAddr, c.AdvertisePort = adv, p
+	}
+	c.Label = n.id.ClusterID
+	c.DeadNodeReclaimTime = 30 * time.Second
+	c.Delegate = gossipDelegate{m}
+	c.LogOutput = io.Discard
+	g, err := memberlist.Create(c)
+	if err != nil {
+		n.log.Warn("gossip is off; Raft goes on without it", "error", err)
+		return
+	}
+	n.gossip = g
+	n.spawn(n.mingle)
+}
+
+// mingle joins the gossip of the members that Raft knows, until there is more than this node.
+func (n *Node) mingle() {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		n.mu.Lock()
+		g := n.gossip
+		n.mu.Unlock()
+		var peers []string
+		n.View(func(m *fsm.Machine) {
+			for _, mb := range m.Members() {
+				if host, port, err := gossipAddr(mb.ClusterAddr); err == nil && mb.ID != n.self.ID {
+					peers = append(peers, net.JoinHostPort(host, strconv.Itoa(port)))
+				}
+			}
+		})
+		if g != nil && len(peers) > 0 && g.NumMembers() <= len(peers) {
+			if _, err := g.Join(peers); err != nil {
+				n.log.Debug("gossip", "error", err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// gossiped returns the cluster addresses that gossip knows.
+func (n *Node) gossiped() []string {
+	n.mu.Lock()
+	g := n.gossip
+	n.mu.Unlock()
+	if g == nil {
+		return nil
+	}
+	var addrs []string
+	for _, nd := range g.Members() {
+		var m meta
+		if json.Unmarshal(nd.Meta, &m) == nil && m.Cluster != "" && m.ID != n.self.ID {
+			addrs = append(addrs, m.Cluster)
+		}
+	}
+	return addrs
+}

@@ -1,0 +1,81 @@
+package cluster
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// formatVersion is that of the data directory as a whole.
+const formatVersion = 1
+
+// identity is what a data directory belongs to: DataDir/grove.json.
+type identity struct {
+	Format    int    `json:"format_version"`
+	NodeID    string `json:"node_id"`
+	ClusterID string `json:"cluster_id"`
+}
+
+func identityFile(dir string) string { return filepath.Join(dir, "grove.json") }
+
+// loadIdentity reads or makes the identity of dir. wanted is the configured node ID, if any.
+func loadIdentity(dir, wanted string, random io.Reader) (identity, error) {
+	id := identity{Format: formatVersion, NodeID: wanted}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return id, fmt.Errorf("data directory: %w", err)
+	}
+	b, err := os.ReadFile(identityFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		if id.NodeID == "" {
+			r := make([]byte, 8)
+			if _, err := io.ReadFull(random, r); err != nil {
+				return id, fmt.Errorf("minting a node id: %w", err)
+			}
+			id.NodeID = "node-" + hex.EncodeToString(r)
+		}
+		return id, id.save(dir)
+	}
+	if err != nil {
+		return id, fmt.Errorf("data directory: %w", err)
+	}
+	id = identity{}
+	if err := json.Unmarshal(b, &id); err != nil {
+		return id, fmt.Errorf("data directory: %s: %w", identityFile(dir), err)
+	}
+	switch {
+	case id.Format > formatVersion:
+		return id, fmt.Errorf("data directory %s has format version %d, this build knows up to %d: it was written by a newer Grove", dir, id.Format, formatVersion)
+	case id.Format < 1 || id.NodeID == "":
+		return id, fmt.Errorf("data directory: %s is not an identity file", identityFile(dir))
+	case wanted != "" && wanted != id.NodeID:
+		return id, fmt.Errorf("data directory %s belongs to node %q, the configuration says %q", dir, id.NodeID, wanted)
+	}
+	return id, nil
+}
+
+// save writes the file whole or not at all.
+func (id identity) save(dir string) error {
+	b, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding identity: %w", err)
+	}
+	tmp, err := os.CreateTemp(dir, "grove.json.*")
+	if err != nil {
+		return fmt.Errorf("data directory is not writable: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(b, '\n'))
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), identityFile(dir))
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", identityFile(dir), err)
+	}
+	return nil
+}

@@ -1,0 +1,269 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/memberlist"
+	"github.com/hashicorp/raft"
+	"github.com/hashicorp/yamux"
+
+	"github.com/tokengrove/grove/fsm"
+)
+
+// Node is one member of a cluster. Open makes one.
+type Node struct {
+	cfg  Config
+	log  hclog.Logger
+	self fsm.Member
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	life   lifetime
+
+	mu       sync.Mutex // guards id, and starting Raft
+	id       identity
+	raftPtr  atomic.Pointer[raft.Raft]
+	store    *logStore
+	trans    *raft.NetworkTransport
+	gossip   *memberlist.Memberlist
+	links    *links
+	calls    *calls
+	replica  *replica
+	lead     *leadership
+	proposer *proposer
+	edge     *edge
+	reads    rounds
+	confirms rounds
+}
+
+// lifetime counts the goroutines of a node.
+type lifetime struct {
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// Open starts a node: a member goes on where it stopped, a new one waits for Init, or joins by
+// itself when RetryJoin names a cluster. It fails when the data directory is not
+// its own, cannot be written, or the address is taken.
+func Open(cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	id, err := loadIdentity(cfg.DataDir, cfg.NodeID, cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", cfg.ClusterAddr)
+	if err != nil {
+		return nil, fmt.Errorf("cluster address: %w", err)
+	}
+	n := &Node{cfg: cfg, log: cfg.Logger, id: id}
+	n.self = fsm.Member{
+		ID: id.NodeID, ClusterAddr: cfg.Advertise.Cluster, APIAddr: cfg.Advertise.API,
+		Version: cfg.Advertise.Version, Hostname: cfg.Advertise.Hostname,
+	}
+	if n.self.ClusterAddr == "" {
+		n.self.ClusterAddr = l.Addr().String()
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.replica = newReplica(n.log)
+	n.lead = newLeadership(time.Now())
+	n.proposer = newProposer(n)
+	n.links = newLinks(n, l)
+	n.calls = &calls{node: n, sessions: map[string]*yamux.Session{}, incoming: map[*yamux.Session]bool{}}
+	n.calls.handlers = n.handlers()
+	n.reads = rounds{ask: n.askLeader, spawn: n.spawn}
+	n.confirms = rounds{ask: n.confirm, spawn: n.spawn}
+	if n.edge, err = newEdge(n); err != nil {
+		l.Close()
+		return nil, err
+	}
+	n.spawn(n.links.serve)
+	n.spawn(n.proposer.run)
+	n.spawn(n.edge.run)
+	if err := n.begin(); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// begin starts Raft for a member, or the search for a cluster.
+func (n *Node) begin() error {
+	if n.id.ClusterID != "" {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if err := n.startRaft(nil); err != nil {
+			return err
+		}
+		n.spawn(n.announce)
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(n.cfg.DataDir, "raft.db")); err == nil {
+		return fmt.Errorf("data directory %s has a Raft log, but %s names no cluster", n.cfg.DataDir, identityFile(n.cfg.DataDir))
+	}
+	if len(n.cfg.RetryJoin) > 0 {
+		n.spawn(n.seek)
+	}
+	return nil
+}
+
+// spawn runs f on a goroutine that Close waits for; not at all once Close has begun.
+func (n *Node) spawn(f func()) {
+	n.life.mu.Lock()
+	defer n.life.mu.Unlock()
+	if n.life.closed {
+		return
+	}
+	n.life.wg.Add(1)
+	go func() {
+		defer n.life.wg.Done()
+		f()
+	}()
+}
+
+// raft returns Raft, nil before the node is in a cluster.
+func (n *Node) raft() *raft.Raft { return n.raftPtr.Load() }
+
+func (n *Node) clusterID() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.id.ClusterID
+}
+
+// startRaft opens the stores and starts Raft. bootstrap is the first configuration of a new
+// cluster, nil otherwise. n.mu is held.
+func (n *Node) startRaft(bootstrap *raft.Configuration) error {
+	store, err := openStore(n.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.DataDir, 2, n.log.Named("snapshot"))
+	if err != nil {
+		store.Close()
+		return fmt.Errorf("opening snapshots: %w", err)
+	}
+	net := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: streamLayer{n.links}, MaxPool: 4, Timeout: 10 * time.Second, Logger: n.log.Named("raft-net"),
+	})
+	notify := make(chan bool, 1)
+	latest := make(chan bool, 1)
+	c := n.raftConfig(notify)
+	if bootstrap != nil {
+		err = raft.BootstrapCluster(c, store, store, snaps, transport{net}, *bootstrap)
+		if errors.Is(err, raft.ErrCantBootstrap) {
+			err = nil // an earlier Init got this far
+		}
+	}
+	var r *raft.Raft
+	if err == nil {
+		r, err = raft.NewRaft(c, n.replica, store, store, snaps, transport{net})
+	}
+	if err != nil {
+		net.Close()
+		store.Close()
+		return fmt.Errorf("starting raft: %w", err)
+	}
+	n.store, n.trans = store, net
+	n.raftPtr.Store(r)
+	n.spawn(func() { n.drain(notify, latest) })
+	n.spawn(func() { n.watch(r, latest) })
+	n.startGossip()
+	return nil
+}
+
+// drain keeps Raft from ever blocking on its notifications: the latest value wins.
+func (n *Node) drain(from <-chan bool, to chan bool) {
+	for {
+		select {
+		case v := <-from:
+			select {
+			case <-to:
+			default:
+			}
+			to <- v
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+func (n *Node) raftConfig(notify chan<- bool) *raft.Config {
+	c := raft.DefaultConfig()
+	c.LocalID = raft.ServerID(n.self.ID)
+	c.HeartbeatTimeout = n.cfg.stretch(heartbeatTimeout)
+	c.ElectionTimeout = n.cfg.stretch(electionTimeout)
+	c.LeaderLeaseTimeout = n.cfg.stretch(leaderLease)
+	c.CommitTimeout = commitTimeout
+	c.MaxAppendEntries = 256
+	c.BatchApplyCh = true
+	c.SnapshotThreshold = n.cfg.Tune.SnapshotThreshold
+	c.TrailingLogs = n.cfg.Tune.TrailingLogs
+	c.SnapshotInterval = n.cfg.Tune.SnapshotInterval
+	c.ShutdownOnRemove = false
+	c.NotifyCh = notify
+	c.Logger = n.log.Named("raft")
+	return c
+}
+
+// Failed yields an error when this replica cannot be trusted any more. The process must end.
+func (n *Node) Failed() <-chan error { return n.replica.failed }
+
+// ID returns the node's stable ID.
+func (n *Node) ID() string { return n.self.ID }
+
+// Addr returns the address that peers reach the node at.
+func (n *Node) Addr() string { return n.self.ClusterAddr }
+
+// View runs f with a consistent view of the local machine. f must not block, and not keep
+// the machine.
+func (n *Node) View(f func(m *fsm.Machine)) { n.replica.view(f) }
+
+// Propose replicates c and returns its result. It is applied at most once, and waits for a
+// new leader when one is lost. An error is an *fsm.Error: Unavailable (certainly not
+// applied) or OutcomeUnknown. A refusal by apply is in the Result.
+func (n *Node) Propose(ctx context.Context, c fsm.Command) (fsm.Result, error) {
+	if n.raft() == nil {
+		return fsm.Result{}, fsm.Errorf(fsm.Unavailable, "this node is not in a cluster yet")
+	}
+	return n.edge.propose(ctx, c)
+}
+
+// Close stops the node without leaving the cluster, and waits for everything that it started.
+func (n *Node) Close() error {
+	n.life.mu.Lock()
+	if n.life.closed {
+		n.life.mu.Unlock()
+		return nil
+	}
+	n.life.closed = true
+	n.life.mu.Unlock()
+	n.cancel()
+	n.links.close()
+	n.calls.close()
+	n.mu.Lock()
+	r, store, trans, gossip := n.raft(), n.store, n.trans, n.gossip
+	n.mu.Unlock()
+	var err error
+	if gossip != nil {
+		err = errors.Join(err, gossip.Shutdown())
+	}
+	if r != nil {
+		err = errors.Join(err, r.Shutdown().Error(), trans.Close())
+	}
+	n.life.wg.Wait()
+	if store != nil {
+		err = errors.Join(err, store.Close())
+	}
+	return err
+}

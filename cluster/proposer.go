@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/token"
+)
+
+const (
+	// entriesInFlight is how many log entries the leader has under way; meanwhile the next gathers.
+	entriesInFlight = 4
+	// entryItems and entryBytes bound one log entry.
+	entryItems = 1024
+	entryBytes = 1 << 20
+	// submissions bounds the leader's queue, in groups.
+	submissions = 1024
+	// enqueueTimeout bounds how long Raft may take to accept an entry.
+	enqueueTimeout = 2 * time.Second
+)
+
+// proposer is the leader's side of group commit: groups of all edges become one log
+// entry. It runs on every node; Raft refuses where the node does not lead.
+type proposer struct {
+	node *Node
+	in   chan *submission
+	slot chan struct{}
+}
+
+// submission is one group and where its results go. done has room for one answer.
+type submission struct {
+	group fsm.Group
+	size  int
+	done  chan outcome
+}
+
+func newProposer(n *Node) *proposer {
+	return &proposer{node: n, in: make(chan *submission, submissions), slot: make(chan struct{}, entriesInFlight)}
+}
+
+// submit has g applied and returns its results. errNotLeader and refusal mean that
+// certainly nothing happened; any other error leaves the outcome unknown.
+func (p *proposer) submit(ctx context.Context, g fsm.Group) ([]fsm.Result, error) {
+	s := &submission{group: g, done: make(chan outcome, 1)}
+	for _, it := range g.Items {
+		s.size += len(it.Body) + 16
+	}
+	select {
+	case p.in <- s:
+	default:
+		return nil, refusal("the leader is overloaded")
+	}
+	select {
+	case o := <-s.done:
+		return o.results, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.node.ctx.Done():
+		return nil, p.node.ctx.Err()
+	}
+}
+
+// run gathers and proposes until the node closes.
+func (p *proposer) run() {
+	for {
+		var first *submission
+		select {
+		case first = <-p.in:
+		case <-p.node.ctx.Done():
+			return
+		}
+		select {
+		case p.slot <- struct{}{}:
+		case <-p.node.ctx.Done():
+			return
+		}
+		batch := p.gather(first)
+		f, err := p.propose(batch)
+		if err != nil {
+			<-p.slot
+			deliver(batch, outcome{err: err})
+			continue
+		}
+		p.node.spawn(func() {
+			err := f.Error()
+			<-p.slot
+			p.finish(batch, f, err)
+		})
+	}
+}
+
+// gather takes what has queued up, within the bounds of an entry.
+func (p *proposer) gather(first *submission) []*submission {
+	batch := []*submission{first}
+	items, size := len(first.group.Items), first.size
+	for items < entryItems && size < entryBytes {
+		select {
+		case s := <-p.in:
+			batch = append(batch, s)
+			items += len(s.group.Items)
+			size += s.size
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (p *proposer) propose(batch []*submission) (raft.ApplyFuture, error) {
+	r := p.node.raft()
+	if r == nil || r.State() != raft.Leader {
+		return nil, errNotLeader
+	}
+	e := fsm.Entry{At: token.InstantOf(p.node.cfg.Now())}
+	for _, s := range batch {
+		e.Groups = append(e.Groups, s.group)
+	}
+	return r.Apply(fsm.AppendEntry(nil, e), enqueueTimeout), nil
+}
+
+func (p *proposer) finish(batch []*submission, f raft.ApplyFuture, err error) {
+	if err != nil {
+		if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+			err = errNotLeader
+		}
+		deliver(batch, outcome{err: err})
+		return
+	}
+	o, ok := f.Response().(outcome)
+	if !ok || o.err != nil {
+		deliver(batch, outcome{err: fmt.Errorf("applying: %w", errors.Join(o.err))})
+		return
+	}
+	rest := o.results
+	for _, s := range batch {
+		n := len(s.group.Items)
+		if n > len(rest) {
+			s.done <- outcome{err: errors.New("fewer results than commands")}
+			continue
+		}
+		s.done <- outcome{results: rest[:n]}
+		rest = rest[n:]
+	}
+}
+
+func deliver(batch []*submission, o outcome) {
+	for _, s := range batch {
+		s.done <- o
+	}
+}

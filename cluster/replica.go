@@ -1,0 +1,189 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/snapshot"
+)
+
+// replica is the machine with its lock, as Raft drives it. Raft calls ApplyBatch,
+// Snapshot and Restore on one goroutine, never at the same time; Persist runs beside them.
+type replica struct {
+	mu      sync.RWMutex
+	machine *fsm.Machine
+
+	applied atomic.Uint64
+	waitMu  sync.Mutex
+	waiters []waiter
+	woken   chan struct{} // something was applied: for the leader's own loops
+
+	log    hclog.Logger
+	failed chan error
+	broken atomic.Bool
+}
+
+// waiter waits until index is applied.
+type waiter struct {
+	index uint64
+	done  chan struct{}
+}
+
+func newReplica(log hclog.Logger) *replica {
+	return &replica{machine: fsm.New(), woken: make(chan struct{}, 1), log: log, failed: make(chan error, 1)}
+}
+
+// outcome is what ApplyBatch returns for one log entry.
+type outcome struct {
+	results []fsm.Result
+	err     error
+}
+
+// Apply implements raft.FSM; Raft uses ApplyBatch.
+func (r *replica) Apply(l *raft.Log) any { return r.ApplyBatch([]*raft.Log{l})[0] }
+
+// ApplyBatch implements raft.BatchingFSM.
+func (r *replica) ApplyBatch(logs []*raft.Log) []any {
+	out := make([]any, len(logs))
+	r.mu.Lock()
+	for i, l := range logs {
+		out[i] = r.apply(l)
+	}
+	index := r.machine.Index()
+	r.mu.Unlock()
+	r.wake(index)
+	return out
+}
+
+func (r *replica) apply(l *raft.Log) outcome {
+	if r.broken.Load() {
+		return outcome{err: fmt.Errorf("the replica has stopped")}
+	}
+	if l.Type != raft.LogCommand {
+		r.machine.Advance(l.Index)
+		return outcome{}
+	}
+	if l.Index <= r.machine.Index() {
+		return outcome{} // already in the snapshot that was restored
+	}
+	rs, err := r.machine.Apply(l.Index, l.Data)
+	if err != nil {
+		r.fail(err)
+	}
+	return outcome{results: rs, err: err}
+}
+
+// fail stops this replica for ever: going on could diverge from the others in silence.
+func (r *replica) fail(err error) {
+	r.broken.Store(true)
+	r.log.Error("this replica cannot be trusted any more and stops", "error", err)
+	select {
+	case r.failed <- fmt.Errorf("state machine: %w", err):
+	default:
+	}
+}
+
+func (r *replica) wake(index uint64) {
+	r.waitMu.Lock()
+	r.applied.Store(index)
+	keep := r.waiters[:0]
+	for _, w := range r.waiters {
+		if w.index <= index {
+			close(w.done)
+		} else {
+			keep = append(keep, w)
+		}
+	}
+	r.waiters = keep
+	r.waitMu.Unlock()
+	select {
+	case r.woken <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when index is applied.
+func (r *replica) wait(ctx context.Context, index uint64) error {
+	if r.applied.Load() >= index {
+		return nil
+	}
+	w := waiter{index: index, done: make(chan struct{})}
+	r.waitMu.Lock()
+	if r.applied.Load() >= index {
+		r.waitMu.Unlock()
+		return nil
+	}
+	r.waiters = append(r.waiters, w)
+	r.waitMu.Unlock()
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		r.forget(w.done)
+		return ctx.Err()
+	}
+}
+
+func (r *replica) forget(done chan struct{}) {
+	r.waitMu.Lock()
+	defer r.waitMu.Unlock()
+	for i, w := range r.waiters {
+		if w.done == done {
+			r.waiters = append(r.waiters[:i], r.waiters[i+1:]...)
+			return
+		}
+	}
+}
+
+// view runs f under the read lock.
+func (r *replica) view(f func(*fsm.Machine)) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	f(r.machine)
+}
+
+// Snapshot implements raft.FSM: an image in O(pages), written later by Persist.
+func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.broken.Load() {
+		return nil, fmt.Errorf("the replica has stopped")
+	}
+	return image{r.machine.Freeze()}, nil
+}
+
+// Restore implements raft.FSM.
+func (r *replica) Restore(rc io.ReadCloser) error {
+	defer rc.Close()
+	m, err := snapshot.Read(rc)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.machine = m
+	r.mu.Unlock()
+	r.wake(m.Index())
+	return nil
+}
+
+// image is a frozen machine on its way to disk.
+type image struct{ *fsm.Frozen }
+
+// Persist implements raft.FSMSnapshot.
+func (i image) Persist(sink raft.SnapshotSink) error {
+	if err := snapshot.Write(sink, i.Frozen); err != nil {
+		sink.Cancel()
+		return err
+	}
+	return sink.Close()
+}
+
+// Release implements raft.FSMSnapshot.
+func (image) Release() {}

@@ -1,0 +1,50 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/tokengrove/grove/fsm"
+)
+
+// Status returns what this node knows without asking anyone; it answers without a quorum
+// and before the node is in a cluster.
+func (n *Node) Status() fsm.ClusterStatus {
+	st := fsm.ClusterStatus{NodeID: n.self.ID, Leader: fsm.Member{}}
+	r := n.raft()
+	if r == nil {
+		return st
+	}
+	t, known, _ := n.lead.look(n.self.ID)
+	addr, id := r.LeaderWithID()
+	st.IsLeader = known && t.local
+	st.Term = r.CurrentTerm()
+	st.Applied = n.replica.applied.Load()
+	st.Committed = max(r.CommitIndex(), st.Applied)
+	st.LeaderSince = n.lead.leaderSince()
+	n.View(func(m *fsm.Machine) {
+		st.Initialized = m.Initialized()
+		if id != "" {
+			st.Leader, _ = m.Member(string(id))
+			st.Leader.ID, st.Leader.ClusterAddr = string(id), string(addr)
+		}
+	})
+	if string(id) == n.self.ID {
+		st.Leader = n.self
+	}
+	f := r.GetConfiguration()
+	st.ConfigIndex = f.Index()
+	for _, s := range f.Configuration().Servers {
+		st.Servers = append(st.Servers, fsm.Server{
+			ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == id && id != "",
+		})
+	}
+	return st
+}
+
+func (l *leadership) leaderSince() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.since
+}
