@@ -203,7 +203,7 @@ func (n *Node) Init(ctx context.Context, c fsm.Initialize) error {
 	var done bool
 	n.View(func(m *fsm.Machine) { done = m.Initialized() })
 	if done {
-		return fsm.Errorf(fsm.Invalid, "cluster is already initialized")
+		return fsm.Errorf(fsm.Invalid, "Vault is already initialized")
 	}
 	res, err := n.Propose(ctx, &c)
 	if err != nil {

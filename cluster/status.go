@@ -16,6 +16,7 @@ func (n *Node) Status() fsm.ClusterStatus {
 	if r == nil {
 		return st
 	}
+	st.Initialized = true
 	t, known, _ := n.lead.look(n.self.ID)
 	addr, id := r.LeaderWithID()
 	st.IsLeader = known && t.local
@@ -24,7 +25,6 @@ func (n *Node) Status() fsm.ClusterStatus {
 	st.Committed = max(r.CommitIndex(), st.Applied)
 	st.LeaderSince = n.lead.leaderSince()
 	n.View(func(m *fsm.Machine) {
-		st.Initialized = m.Initialized()
 		if id != "" {
 			st.Leader, _ = m.Member(string(id))
 			st.Leader.ID, st.Leader.ClusterAddr = string(id), string(addr)

@@ -7,7 +7,7 @@ import "time"
 // the other.
 type ClusterStatus struct {
 	NodeID      string
-	Initialized bool // this node belongs to a cluster
+	Initialized bool // this node belongs to a cluster, whether or not it has a quorum
 	IsLeader    bool
 	Term        uint64
 	Leader      Member    // zero if none is known

@@ -1,0 +1,80 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/tokengrove/grove/fsm"
+)
+
+// Store is the replicated machine as a handler needs it. All methods are safe for
+// concurrent use; errors are *fsm.Error.
+type Store interface {
+	// Propose replicates a command, applied at most once, and returns its result.
+	Propose(ctx context.Context, c fsm.Command) (fsm.Result, error)
+	// Barrier returns when View is linearizable for a read that starts now.
+	Barrier(ctx context.Context) error
+	// WaitIndex returns when the local machine has applied index.
+	WaitIndex(ctx context.Context, index uint64) error
+	// View runs f under the machine's read lock. f must not block, and not keep m.
+	View(f func(m *fsm.Machine))
+}
+
+// Cluster is what the sys/ routes ask of the node.
+type Cluster interface {
+	Status() fsm.ClusterStatus
+	Init(ctx context.Context, c fsm.Initialize) error
+	Join(ctx context.Context, apiAddr string) error
+	RemovePeer(ctx context.Context, id string) error
+	StepDown(ctx context.Context) error
+}
+
+// Config is what New needs. Zero values are documented.
+type Config struct {
+	Store   Store
+	Cluster Cluster
+	Logger  hclog.Logger // nil: none
+	Now     func() time.Time
+	Rand    io.Reader
+	// DefaultTTL and MaxTTL are the system's; 0: 768 h.
+	DefaultTTL, MaxTTL time.Duration
+	Version            string
+	ClusterName        string // of a cluster that is initialized here; "": a random one
+	// RootTokenID is the ID of the root token that init makes; "": minted.
+	RootTokenID string
+}
+
+// systemTTL is the reference's default of both TTLs.
+const systemTTL = 768 * time.Hour
+
+// Validate checks c and fills in zero values.
+func (c *Config) Validate() error {
+	if c.Store == nil || c.Cluster == nil {
+		return errors.New("the API needs a store and a cluster")
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.MaxTTL == 0 {
+		c.MaxTTL = systemTTL
+	}
+	if c.DefaultTTL == 0 {
+		c.DefaultTTL = min(systemTTL, c.MaxTTL)
+	}
+	if c.DefaultTTL < 0 || c.MaxTTL < 0 || c.DefaultTTL > c.MaxTTL {
+		return fmt.Errorf("default_lease_ttl %s must be positive and not above max_lease_ttl %s", c.DefaultTTL, c.MaxTTL)
+	}
+	return nil
+}

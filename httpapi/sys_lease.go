@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/token"
+)
+
+var (
+	leaseFields = schema{"lease_id": text, "url_lease_id": text, "increment": seconds, "sync": boolean}
+	syncField   = schema{"sync": boolean}
+)
+
+// leaseID takes the lease from the body or from the path.
+func (rq *request) leaseID() (string, error) {
+	id := rq.text("lease_id")
+	if id == "" {
+		id = rq.vars["lease"]
+	}
+	if id == "" {
+		return "", invalid("lease_id must be specified")
+	}
+	return id, nil
+}
+
+// leased finds the token whose lease is id.
+func (rq *request) leased(id string) (token.Record, bool) {
+	path, h, ok := fsm.ParseLeaseID(id)
+	if !ok {
+		return token.Record{}, false
+	}
+	rec, ok := rq.find(fsm.Target{Token: h})
+	return rec, ok && rec.Path == path && rec.Deadline != 0
+}
+
+func lookupLease(rq *request) (*response, error) {
+	id, err := rq.leaseID()
+	if err != nil {
+		return nil, err
+	}
+	rec, ok := rq.leased(id)
+	if !ok {
+		return nil, invalid("invalid lease")
+	}
+	data := map[string]any{
+		"id": id, "issue_time": rec.Created.Time(), "expire_time": rec.Deadline.Time(), "last_renewal": nil,
+		"renewable": rec.Renewable, "ttl": until(rec.Deadline, rq.now),
+	}
+	if rec.Renewed != 0 {
+		data["last_renewal"] = rec.Renewed.Time()
+	}
+	return &response{data: data, mount: "system"}, nil
+}
+
+func listLeases(rq *request) (*response, error) {
+	prefix := rq.vars["prefix"]
+	if prefix != "" && !strings.HasSuffix(prefix, "/") {
+		prefix += "/"
+	}
+	var names []string
+	rq.api.store.View(func(m *fsm.Machine) { names = m.Leases(prefix, rq.now) })
+	return keys(names, "system")
+}
+
+func renewLease(rq *request) (*response, error) {
+	id, err := rq.leaseID()
+	if err != nil {
+		return nil, err
+	}
+	rec, ok := rq.leased(id)
+	if !ok {
+		return nil, invalid("lease not found")
+	}
+	r, err := rq.proposeRenewal(&rec)
+	if err != nil {
+		return nil, err
+	}
+	return &response{auth: authOf("", r.Token, r.Granted), mount: "system"}, nil
+}
+
+// revokeLease revokes the token of a lease, whole tree and all. An unknown lease is no error.
+func revokeLease(rq *request) (*response, error) {
+	id, err := rq.leaseID()
+	if err != nil {
+		return nil, err
+	}
+	rec, ok := rq.leased(id)
+	if !ok {
+		if rq.charged {
+			return nil, nil
+		}
+		_, err := rq.propose(&fsm.UseToken{Caller: rq.asker()})
+		return nil, err
+	}
+	_, err = rq.propose(&fsm.RevokeToken{Caller: rq.asker(), Target: fsm.Target{Token: rec.Hash}})
+	return nil, err
+}
+
+// revokePrefix is break glass: every token that was issued below the prefix, at once. It
+// is always synchronous; force has nothing to add, because a death never waits for a side effect.
+func revokePrefix(rq *request) (*response, error) {
+	_, err := rq.propose(&fsm.RevokePrefix{Caller: rq.asker(), Prefix: rq.vars["prefix"]})
+	return nil, err
+}
