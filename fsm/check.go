@@ -15,6 +15,14 @@ func (m *Machine) Check() error {
 	if !m.Initialized() && (m.forest.Len() > 0 || len(m.policies) > 0 || len(m.roles) > 0) {
 		return fmt.Errorf("state before the cluster was initialized")
 	}
+	if len(m.changes.last) > maxChanges {
+		return fmt.Errorf("%d changes are remembered, at most %d", len(m.changes.last), maxChanges)
+	}
+	for k, e := range m.changes.last { // order: any failure will do
+		if e > m.epoch || e <= m.changes.floor {
+			return fmt.Errorf("change of %q at epoch %d, the epoch is %d and the floor %d", k, e, m.epoch, m.changes.floor)
+		}
+	}
 	if len(m.sessions) > MaxSessions {
 		return fmt.Errorf("%d edge sessions, at most %d", len(m.sessions), MaxSessions)
 	}

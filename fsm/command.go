@@ -21,8 +21,9 @@ type Command interface {
 	apply(m *Machine, c *applyContext) Result
 }
 
-// Caller is who asks. Apply checks that the token is alive and that Epoch is the
-// machine's, and charges one use of a limited token, in the same step as the effect.
+// Caller is who asks. Apply checks that the token is alive and that nothing which the
+// decision relied on has changed since Epoch, and charges one use of a limited token, in the
+// same step as the effect.
 // A zero Caller is the system itself (expiry, sessions, login).
 type Caller struct {
 	Token token.Hash `cbor:"1,keyasint,omitzero"`

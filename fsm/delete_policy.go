@@ -16,5 +16,5 @@ func (c *DeletePolicy) apply(m *Machine, _ *applyContext) Result {
 		return Result{}
 	}
 	delete(m.policies, c.Name)
-	return m.changed()
+	return m.changed(policyKey(c.Name))
 }

@@ -8,5 +8,5 @@ func (c *DeleteRole) apply(m *Machine, _ *applyContext) Result {
 		return Result{}
 	}
 	delete(m.roles, c.Name)
-	return m.changed()
+	return m.changed(roleKey(c.Name))
 }

@@ -32,6 +32,6 @@ func (c *Initialize) apply(m *Machine, x *applyContext) Result {
 	for _, mt := range c.Mounts {
 		m.mounts[mt.Path] = mt
 	}
-	m.changed()
+	m.epoch++
 	return Result{Token: &root}
 }

@@ -27,6 +27,7 @@ type Machine struct {
 	index    uint64
 	at       token.Instant
 	epoch    uint64
+	changes  changes
 	identity Identity
 	forest   *forest.Forest
 	sessions map[SessionID]*session
@@ -39,6 +40,7 @@ type Machine struct {
 // New returns the empty machine that every log starts from.
 func New() *Machine {
 	return &Machine{
+		changes:  changes{last: map[string]uint64{}},
 		forest:   forest.New(),
 		sessions: map[SessionID]*session{},
 		policies: map[string]policy.Policy{},
@@ -159,7 +161,7 @@ func (m *Machine) admit(c Command, x *applyContext) (*token.Record, *Result) {
 	if ref == 0 || !m.forest.Alive(ref, m.at) {
 		return nil, &Result{Code: Forbidden, Message: "permission denied"}
 	}
-	if u, ok := c.(*UseToken); caller.Epoch != m.epoch && !(ok && u.AnyEpoch) {
+	if u, ok := c.(*UseToken); !(ok && u.AnyEpoch) && m.outdated(c, ref, caller.Epoch) {
 		return nil, &Result{Stale: true}
 	}
 	x.caller = ref
@@ -174,12 +176,6 @@ func (m *Machine) admit(c Command, x *applyContext) (*token.Record, *Result) {
 // refuse makes the Result of a business refusal.
 func refuse(c Code, format string, args ...any) Result {
 	return Result{Code: c, Message: fmt.Sprintf(format, args...)}
-}
-
-// changed bumps the authorisation epoch: whatever an edge decided before is stale.
-func (m *Machine) changed() Result {
-	m.epoch++
-	return Result{}
 }
 
 // find returns the live token that t names, or 0.

@@ -1,11 +1,14 @@
 package fsm
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/policy"
+	"github.com/tokengrove/grove/fsm/role"
 	"github.com/tokengrove/grove/fsm/token"
 )
 
@@ -132,7 +135,7 @@ func TestCreateTokenRefusals(t *testing.T) {
 
 func TestStaleEpochChargesNothing(t *testing.T) {
 	b := newBench(t)
-	h := b.token(b.root, func(r *token.Record) { r.NumUses = 2 })
+	h := b.token(b.root, func(r *token.Record) { r.NumUses, r.Policies = 2, []string{"default", "p"} })
 	old := b.as(h)
 	b.ok(&PutPolicy{Caller: b.as(b.root), Policy: policy.Policy{Name: "p"}})
 	if r := b.do(&UseToken{Caller: old}); !r.Stale || r.Caller != nil {
@@ -273,5 +276,51 @@ func TestSessions(t *testing.T) {
 	b.ok(&OpenSession{Session: SessionID{10}, Node: "n"})
 	if r := send(3, 4)[0]; r.Code != NoSession {
 		t.Errorf("after a day: code %d, want NoSession", r.Code)
+	}
+}
+
+func TestOnlyWhatMattersMakesStale(t *testing.T) {
+	b := newBench(t)
+	h := b.token(b.root, func(r *token.Record) { r.Policies = []string{"p"} })
+	old, root := b.as(h), b.as(b.root)
+	b.ok(&PutPolicy{Caller: b.as(b.root), Policy: policy.Policy{Name: "other"}})
+	b.ok(&PutRole{Caller: b.as(b.root), Role: role.Role{Name: "ci"}})
+	b.ok(&UseToken{Caller: old})
+	b.ok(&DeletePolicy{Caller: root, Name: "other"})
+	if r := b.do(&PutRole{Caller: root, Role: role.Role{Name: "ci"}}); !r.Stale {
+		t.Error("a role that was read before another wrote it was overwritten")
+	}
+	inRole := func(r *token.Record) { r.Role = "ci" }
+	create := b.newToken(b.root, inRole)
+	create.Caller.Epoch = root.Epoch
+	if r := b.do(create); !r.Stale {
+		t.Error("a token was made by a role that has changed since")
+	}
+	b.ok(&PutMount{Caller: b.as(b.root), Mount: mount.Mount{Path: "auth/token/", Type: "token"}})
+	create = b.newToken(b.root, nil)
+	create.Caller.Epoch = old.Epoch
+	if r := b.do(create); !r.Stale {
+		t.Error("a token was made with TTLs of a mount that has changed since")
+	}
+	b.ok(&DeletePolicy{Caller: b.as(b.root), Name: "p"}) // was never there: no change
+	b.ok(&UseToken{Caller: old})
+	b.ok(&PutPolicy{Caller: b.as(b.root), Policy: policy.Policy{Name: "p"}})
+	if r := b.do(&UseToken{Caller: old}); !r.Stale {
+		t.Error("one of the caller's policies changed, and it was not noticed")
+	}
+}
+
+func TestChangesAreBounded(t *testing.T) {
+	c := changes{last: map[string]uint64{}}
+	for e := uint64(1); e <= 3*maxChanges; e++ {
+		c.note(policyKey(fmt.Sprint(e%(maxChanges+100))), e)
+	}
+	if len(c.last) > maxChanges || len(c.queue) > 2*maxChanges || c.floor == 0 {
+		t.Errorf("%d names, %d queued, floor %d", len(c.last), len(c.queue), c.floor)
+	}
+	for _, r := range c.rows() {
+		if r.Epoch <= c.floor {
+			t.Fatalf("%+v is remembered below the floor %d", r, c.floor)
+		}
 	}
 }

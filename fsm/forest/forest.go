@@ -171,6 +171,11 @@ func (f *Forest) HasPolicy(r Ref, name string) bool {
 	return f.properties.at(f.node(r).properties).hasPolicy(name)
 }
 
+// AnyPolicy reports whether is holds for one of the token's policies.
+func (f *Forest) AnyPolicy(r Ref, is func(name string) bool) bool {
+	return f.properties.at(f.node(r).properties).anyPolicy(is)
+}
+
 // Charge takes one use from a limited token and returns how many are left. It does not
 // kill a token that has none left: that is the caller's to do.
 func (f *Forest) Charge(r Ref) (left uint32) {

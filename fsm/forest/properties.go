@@ -137,10 +137,15 @@ func (p *properties) longAccessor() string {
 
 // hasPolicy reports whether name is one of the policies.
 func (p *properties) hasPolicy(name string) bool {
+	return p.anyPolicy(func(own string) bool { return own == name })
+}
+
+// anyPolicy reports whether is holds for one of the policies.
+func (p *properties) anyPolicy(is func(string) bool) bool {
 	d := decoder{p.text[2:]}
 	d.text()
 	for range d.uvarint() {
-		if d.text() == name {
+		if is(d.text()) {
 			return true
 		}
 	}

@@ -70,7 +70,7 @@ func (g *generator) caller() fsm.Caller {
 		c.Token = g.target()
 	}
 	if g.r.IntN(25) == 0 {
-		c.Epoch--
+		c.Epoch -= min(c.Epoch, uint64(1+g.r.IntN(10)))
 	}
 	return c
 }

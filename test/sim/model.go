@@ -25,13 +25,14 @@ type model struct {
 	names   map[token.Accessor]*node
 	policy  map[string]string
 	roles   map[string]bool
+	changed map[string]uint64 // name of a policy, or "role "+name → epoch
 	started bool
 }
 
 func newModel() *model {
 	return &model{
 		tokens: map[token.Hash]*node{}, names: map[token.Accessor]*node{},
-		policy: map[string]string{}, roles: map[string]bool{},
+		policy: map[string]string{}, roles: map[string]bool{}, changed: map[string]uint64{},
 	}
 }
 
@@ -73,7 +74,7 @@ func (m *model) step(c fsm.Command) answer {
 		if n == nil {
 			return answer{code: fsm.Forbidden, uses: -1}
 		}
-		if epoch != m.epoch && !any {
+		if !any && m.stale(c, n, epoch) {
 			return answer{stale: true, uses: -1}
 		}
 		if n.rec.NumUses > 0 {
@@ -86,6 +87,22 @@ func (m *model) step(c fsm.Command) answer {
 		n.revoked = true
 	}
 	return a
+}
+
+func (m *model) change(name string) {
+	m.epoch++
+	m.changed[name] = m.epoch
+}
+
+// stale reports whether anything that the command relied on has changed since epoch.
+func (m *model) stale(c fsm.Command, caller *node, epoch uint64) bool {
+	for _, p := range caller.rec.Policies {
+		if m.changed[p] > epoch {
+			return true
+		}
+	}
+	role, ok := c.(*fsm.PutRole)
+	return ok && m.changed["role "+role.Role.Name] > epoch
 }
 
 func askedBy(c fsm.Command) (token.Hash, uint64, bool) {
@@ -140,22 +157,22 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 			return fsm.Invalid, nil
 		}
 		m.policy[c.Policy.Name] = c.Policy.Text
-		m.epoch++
+		m.change(c.Policy.Name)
 	case *fsm.DeletePolicy:
 		if c.Name == "root" || c.Name == "default" {
 			return fsm.Invalid, nil
 		}
 		if _, ok := m.policy[c.Name]; ok {
 			delete(m.policy, c.Name)
-			m.epoch++
+			m.change(c.Name)
 		}
 	case *fsm.PutRole:
 		m.roles[c.Role.Name] = true
-		m.epoch++
+		m.change("role " + c.Role.Name)
 	case *fsm.DeleteRole:
 		if m.roles[c.Name] {
 			delete(m.roles, c.Name)
-			m.epoch++
+			m.change("role " + c.Name)
 		}
 	}
 	return 0, nil
