@@ -45,6 +45,8 @@ type Rule struct {
 	AllowedParameters  map[string][]string `cbor:"7,keyasint,omitempty"` // values as canonical JSON; empty list: any value
 	DeniedParameters   map[string][]string `cbor:"8,keyasint,omitempty"`
 	RequiredParameters []string            `cbor:"9,keyasint,omitempty"`
+	// Templated says that Path has {{identity}} directives. Nobody has an identity yet, so it matches nothing.
+	Templated bool `cbor:"10,keyasint,omitempty"`
 }
 
 // Policy is a named policy.

@@ -59,4 +59,15 @@ path "sys/tools/hash/*" {
 path "sys/control-group/request" {
     capabilities = ["update"]
 }
+
+# It may read its own entity, and authorize with an OIDC provider.
+path "identity/entity/id/{{identity.entity.id}}" {
+    capabilities = ["read"]
+}
+path "identity/entity/name/{{identity.entity.name}}" {
+    capabilities = ["read"]
+}
+path "identity/oidc/provider/+/authorize" {
+    capabilities = ["read", "update"]
+}
 `

@@ -1,0 +1,213 @@
+package acl
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// constraints are the values listed for parameters, by name in lower case. An empty list
+// stands for any value.
+type constraints map[string][]any
+
+// newConstraints decodes the values, which are JSON.
+func newConstraints(in map[string][]string) constraints {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(constraints, len(in))
+	for k, texts := range in {
+		vs := make([]any, len(texts))
+		for i, text := range texts {
+			d := json.NewDecoder(strings.NewReader(text))
+			d.UseNumber()
+			if err := d.Decode(&vs[i]); err != nil {
+				vs[i] = struct{}{} // not JSON: equal to nothing
+			}
+		}
+		out[k] = vs
+	}
+	return out
+}
+
+// parameters checks the data of r against required, denied and allowed parameters.
+func (p *permission) parameters(r *Request) bool {
+	if r.Op == Delete || r.Op == List {
+		return true
+	}
+	for _, k := range p.required {
+		if _, ok := r.Data[k]; !ok {
+			return false
+		}
+	}
+	return len(r.Data) == 0 || (!p.denied.deny(r.Data) && p.allowed.allow(r.Data))
+}
+
+func (c constraints) deny(data map[string]any) bool {
+	if len(c) == 0 {
+		return false
+	}
+	if _, all := c["*"]; all {
+		return true
+	}
+	for k, v := range data {
+		key := strings.ToLower(k)
+		list, ok := c[key]
+		if !ok {
+			continue
+		}
+		if v = normal(key, v); len(list) == 0 || listed(v, list) || slices.ContainsFunc(elements(v), func(e any) bool { return listed(e, list) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c constraints) allow(data map[string]any) bool {
+	_, all := c["*"]
+	if len(c) == 0 || (all && len(c) == 1) {
+		return true
+	}
+	for k, v := range data {
+		key := strings.ToLower(k)
+		list, ok := c[key]
+		switch {
+		case !ok && !all:
+			return false
+		case ok && len(list) > 0 && !allListed(normal(key, v), list):
+			return false
+		}
+	}
+	return true
+}
+
+// allListed reports whether list has v, or each element of v.
+func allListed(v any, list []any) bool {
+	if listed(v, list) {
+		return true
+	}
+	switch v.(type) {
+	case string, []any:
+		return !slices.ContainsFunc(elements(v), func(e any) bool { return !listed(e, list) })
+	}
+	return false
+}
+
+// elements returns the elements of a list, which may be written as a string with commas.
+func elements(v any) []any {
+	switch v := v.(type) {
+	case []any:
+		return v
+	case string:
+		if v == "" {
+			return nil
+		}
+		var out []any
+		for e := range strings.SplitSeq(v, ",") {
+			out = append(out, strings.TrimSpace(e))
+		}
+		return out
+	}
+	return nil
+}
+
+// normal lower-cases the names of policies, as they will be stored: otherwise "Admin" would
+// pass where "admin" is denied.
+func normal(key string, v any) any {
+	if key != "policies" && key != "token_policies" {
+		return v
+	}
+	switch v := v.(type) {
+	case string:
+		return strings.ToLower(v)
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			if out[i] = e; e != nil {
+				if s, ok := e.(string); ok {
+					out[i] = strings.ToLower(s)
+				}
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// listed reports whether list has v. Strings may have a "*" at either end.
+func listed(v any, list []any) bool {
+	s, isString := v.(string)
+	for _, w := range list {
+		if pattern, ok := w.(string); ok {
+			if isString && endGlob(pattern, s) {
+				return true
+			}
+		} else if same(w, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// same reports whether a listed value and one of a request are equal. A number of a request
+// is equal to none: the reference compares the digits of a request with a number of the
+// policy, which are of different types. Objects are equal to none for a like reason.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case nil:
+		return b == nil
+	case bool:
+		x, ok := b.(bool)
+		return ok && a == x
+	case string:
+		x, ok := b.(string)
+		return ok && a == x
+	case []any:
+		x, ok := b.([]any)
+		return ok && slices.EqualFunc(a, x, same)
+	}
+	return false
+}
+
+// endGlob reports whether s matches pattern, in which "*" at either end stands for anything;
+// "*" alone is no pattern.
+func endGlob(pattern, s string) bool {
+	if len(pattern) < 2 {
+		return s == pattern
+	}
+	inner, open := strings.CutPrefix(pattern, "*")
+	inner, end := strings.CutSuffix(inner, "*")
+	switch {
+	case open && end:
+		return strings.Contains(s, inner)
+	case end:
+		return strings.HasPrefix(s, inner)
+	case open:
+		return strings.HasSuffix(s, inner)
+	}
+	return s == pattern
+}
+
+// Glob reports whether s matches pattern, in which "*" anywhere stands for anything, as in
+// the policy globs of roles.
+func Glob(pattern, s string) bool {
+	first, rest, ok := strings.Cut(pattern, "*")
+	if !ok {
+		return s == pattern
+	}
+	if !strings.HasPrefix(s, first) {
+		return false
+	}
+	s = s[len(first):]
+	for {
+		part, after, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(s, part)
+		}
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
+		}
+		s, rest = s[i+len(part):], after
+	}
+}
