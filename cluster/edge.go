@@ -177,7 +177,7 @@ func (e *edge) send(batch []*proposal) {
 			batch = e.giveUpOverdue(batch, err)
 			continue
 		}
-		if err := e.open(batch[0].ctx, t, changed); err != nil {
+		if err := e.open(t, changed); err != nil {
 			e.pause(changed)
 			continue
 		}
@@ -258,7 +258,7 @@ func (e *edge) pause(changed <-chan struct{}) {
 }
 
 // open makes sure that the session is known to the machine.
-func (e *edge) open(ctx context.Context, t target, changed <-chan struct{}) error {
+func (e *edge) open(t target, changed <-chan struct{}) error {
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	e.mu.Lock()

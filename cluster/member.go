@@ -83,11 +83,11 @@ func (n *Node) serveJoin(_ context.Context, arg []byte) ([]byte, error) {
 			return nil, nil
 		}
 		if s.Suffrage == raft.Voter {
-			return nil, r.AddVoter(id, addr, 0, membershipTimeout).Error()
+			return nil, n.outcomeOf(r.AddVoter(id, addr, 0, membershipTimeout))
 		}
 	}
 	n.log.Info("a node joins", "id", id, "address", addr)
-	return nil, r.AddNonvoter(id, addr, 0, membershipTimeout).Error()
+	return nil, n.outcomeOf(r.AddNonvoter(id, addr, 0, membershipTimeout))
 }
 
 func (n *Node) serveRemove(ctx context.Context, arg []byte) ([]byte, error) {
@@ -96,7 +96,7 @@ func (n *Node) serveRemove(ctx context.Context, arg []byte) ([]byte, error) {
 		return nil, errNotLeader
 	}
 	id := string(arg)
-	if err := r.RemoveServer(raft.ServerID(id), 0, membershipTimeout).Error(); err != nil {
+	if err := n.outcomeOf(r.RemoveServer(raft.ServerID(id), 0, membershipTimeout)); err != nil {
 		return nil, err
 	}
 	n.log.Info("a node was removed", "id", id)
@@ -112,7 +112,7 @@ func (n *Node) serveStepDown(context.Context, []byte) ([]byte, error) {
 	if r == nil || r.State() != raft.Leader {
 		return nil, errNotLeader
 	}
-	if err := r.LeadershipTransfer().Error(); err != nil {
+	if err := n.outcomeOf(r.LeadershipTransfer()); err != nil {
 		return nil, refusal(fmt.Sprintf("leadership was not transferred: %v", err))
 	}
 	return nil, nil

@@ -29,20 +29,30 @@ type Node struct {
 	cancel context.CancelFunc
 	life   lifetime
 
-	mu       sync.Mutex // guards id, and starting Raft
-	id       identity
-	raftPtr  atomic.Pointer[raft.Raft]
-	store    *logStore
-	trans    *raft.NetworkTransport
-	gossip   *memberlist.Memberlist
-	links    *links
-	calls    *calls
+	mu      sync.Mutex // guards id, and starting Raft
+	id      identity
+	raftPtr atomic.Pointer[raft.Raft]
+	wiring
+	pipeline
+}
+
+// wiring is what connects a node to its disk and its peers. store, trans and gossip come with Raft.
+type wiring struct {
+	store  *logStore
+	trans  *raft.NetworkTransport
+	gossip *memberlist.Memberlist
+	links  *links
+	calls  *calls
+}
+
+// pipeline is the way of a request through a node.
+type pipeline struct {
+	edge     *edge
+	proposer *proposer
 	replica  *replica
 	lead     *leadership
-	proposer *proposer
-	edge     *edge
-	reads    rounds
-	confirms rounds
+	reads    rounds // this node's, asked of the leader
+	confirms rounds // the leader's own
 }
 
 // lifetime counts the goroutines of a node.
@@ -219,6 +229,19 @@ func (n *Node) raftConfig(notify chan<- bool) *raft.Config {
 // Failed yields an error when this replica cannot be trusted any more. The process must end.
 func (n *Node) Failed() <-chan error { return n.replica.failed }
 
+// outcomeOf waits for a future of Raft, but no longer than the node lives: a future that
+// was queued when Raft shut down is never answered, and its goroutine is left behind.
+func (n *Node) outcomeOf(f raft.Future) error {
+	done := make(chan error, 1)
+	go func() { done <- f.Error() }()
+	select {
+	case err := <-done:
+		return err
+	case <-n.ctx.Done():
+		return fmt.Errorf("the node is closing: %w", n.ctx.Err())
+	}
+}
+
 // ID returns the node's stable ID.
 func (n *Node) ID() string { return n.self.ID }
 
@@ -249,7 +272,6 @@ func (n *Node) Close() error {
 	n.life.closed = true
 	n.life.mu.Unlock()
 	n.cancel()
-	n.links.close()
 	n.calls.close()
 	n.mu.Lock()
 	r, store, trans, gossip := n.raft(), n.store, n.trans, n.gossip
@@ -259,8 +281,10 @@ func (n *Node) Close() error {
 		err = errors.Join(err, gossip.Shutdown())
 	}
 	if r != nil {
-		err = errors.Join(err, r.Shutdown().Error(), trans.Close())
+		trans.CloseStreams()
+		err = errors.Join(err, trans.Close(), r.Shutdown().Error())
 	}
+	n.links.close()
 	n.life.wg.Wait()
 	if store != nil {
 		err = errors.Join(err, store.Close())

@@ -330,3 +330,46 @@ func TestExpiryIsSwept(t *testing.T) {
 		return next == 0 && !pending
 	})
 }
+
+// TestCloseUnderLoad: a node that is closed with proposals and reads under way ends in time;
+// a future that Raft never answers must not hold it up.
+func TestCloseUnderLoad(t *testing.T) {
+	t.Parallel()
+	c := harness.Start(t, harness.Options{Nodes: 1})
+	n := c.Nodes[0]
+	for range 5 {
+		node := n.Node
+		c.Leader()
+		create(c, n, 0)
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					node.Propose(ctx, newToken(c, 0))
+					node.Barrier(ctx)
+				}
+			}()
+		}
+		closed := make(chan struct{})
+		go func() {
+			n.Kill()
+			close(closed)
+		}()
+		select {
+		case <-closed:
+		case <-time.After(harness.Patience):
+			t.Fatal("the node did not close")
+		}
+		close(stop)
+		wg.Wait()
+		n.Start()
+	}
+}

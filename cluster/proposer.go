@@ -87,7 +87,7 @@ func (p *proposer) run() {
 			continue
 		}
 		p.node.spawn(func() {
-			err := f.Error()
+			err := p.node.outcomeOf(f)
 			<-p.slot
 			p.finish(batch, f, err)
 		})

@@ -79,7 +79,7 @@ func (n *Node) confirm() (uint64, error) {
 		return 0, errNotLeader
 	}
 	index := r.CommitIndex()
-	if err := r.VerifyLeader().Error(); err != nil {
+	if err := n.outcomeOf(r.VerifyLeader()); err != nil {
 		return 0, errNotLeader
 	}
 	if r.State() != raft.Leader || r.CurrentTerm() != t.term {

@@ -106,7 +106,7 @@ func (n *Node) tendServer(ctx context.Context, r *raft.Raft, s raft.Server, seen
 		return
 	}
 	n.log.Info("a node has caught up and gets a vote", "id", s.ID)
-	if err := r.AddVoter(s.ID, s.Address, 0, membershipTimeout).Error(); err != nil {
+	if err := n.outcomeOf(r.AddVoter(s.ID, s.Address, 0, membershipTimeout)); err != nil {
 		n.log.Warn("promoting a node", "id", s.ID, "error", err)
 	}
 }

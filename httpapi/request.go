@@ -26,17 +26,25 @@ type request struct {
 	vars map[string]string // of the route's pattern
 	raw  map[string]any
 	values
-	id       token.ID // what the client sent
-	warnings []string
-	index    uint64 // of the last command, for the answer
+	id token.ID // what the client sent
+	evaluation
+	outcome
+}
 
-	// Set by authorize.
+// evaluation is what authorize found out, at one moment of the local replica.
+type evaluation struct {
 	identity fsm.Identity
 	caller   token.Record
 	epoch    uint64
 	now      token.Instant
 	decision acl.Decision
+}
+
+// outcome is what a request has done so far, and what its answer has to say besides data.
+type outcome struct {
 	charged  bool
+	index    uint64 // of the last command
+	warnings []string
 }
 
 // operationOf maps verb and query to an operation.

@@ -76,9 +76,9 @@ func newHTTPClient(t *tls.Config) *http.Client {
 
 // clientFlags are what every client command takes.
 type clientFlags struct {
-	address, format, field  string
-	caCert, caPath, servern string
-	skipVerify              bool
+	address, format, field string
+	caCert, servern        string
+	skipVerify             bool
 }
 
 func (f *clientFlags) register(c *cobra.Command) {

@@ -70,7 +70,7 @@ func (s *session) try(what, method, path string, body any) (*answer, error) {
 	if err != nil {
 		var exit *exitError
 		if errors.As(err, &exit) {
-			return a, &exitError{exit.code, fmt.Errorf("Error %s: %w", what, exit.err)} //nolint:staticcheck // ST1005: the reference's CLI starts its errors so
+			return a, &exitError{exit.code, fmt.Errorf("error %s: %w", what, exit.err)}
 		}
 		return a, err
 	}

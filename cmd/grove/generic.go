@@ -36,7 +36,7 @@ func newRead(env *environment) *cobra.Command {
 func missing(err error, path string) error {
 	var api *apiError
 	if errors.As(err, &api) && api.status == 404 && len(api.texts) == 0 {
-		return &exitError{2, fmt.Errorf("No value found at %s", path)} //nolint:staticcheck // ST1005: the reference's CLI starts its errors so
+		return &exitError{2, fmt.Errorf("no value found at %s", path)}
 	}
 	return err
 }

@@ -24,8 +24,6 @@ type environment struct {
 	getenv         func(string) string
 	// ready, if set, is called with the API addresses once a server serves: for tests.
 	ready func(addrs []string, rootToken string)
-	// reload yields on SIGHUP.
-	reload <-chan os.Signal
 }
 
 func main() {

@@ -2,7 +2,6 @@ package process
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -111,7 +110,7 @@ func (c *cluster) useUp(token string, ta *tally, at int, victim *atomic.Pointer[
 			}
 			at++
 		default:
-			c.t.Error(fmt.Sprintf("%s survived, but answered: %v %d %s", nd.name, err, a.code, a.raw))
+			c.t.Errorf("%s survived, but answered: %v %d %s", nd.name, err, a.code, a.raw)
 			at++
 		}
 	}
