@@ -34,6 +34,7 @@ const (
 // Rule is one path stanza of a policy.
 type Rule struct {
 	// Path is the pattern without a leading slash and, for globs, without the trailing "*".
+	// One with "{{" is a template, and matches nothing while nobody has an identity.
 	Path string `cbor:"1,keyasint"`
 	// Glob says that Path is a prefix.
 	Glob bool `cbor:"2,keyasint,omitempty"`
@@ -45,8 +46,6 @@ type Rule struct {
 	AllowedParameters  map[string][]string `cbor:"7,keyasint,omitempty"` // values as canonical JSON; empty list: any value
 	DeniedParameters   map[string][]string `cbor:"8,keyasint,omitempty"`
 	RequiredParameters []string            `cbor:"9,keyasint,omitempty"`
-	// Templated says that Path has {{identity}} directives. Nobody has an identity yet, so it matches nothing.
-	Templated bool `cbor:"10,keyasint,omitempty"`
 }
 
 // Policy is a named policy.

@@ -2,6 +2,7 @@ package acl
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokengrove/grove/fsm/policy"
@@ -36,7 +37,7 @@ func Compile(ps []policy.Policy) *ACL {
 		for j := range ps[i].Rules {
 			r := &ps[i].Rules[j]
 			switch {
-			case r.Templated:
+			case strings.Contains(r.Path, "{{"): // a template: nobody has an identity to fill in
 			case r.Segments || r.Glob:
 				merge(wild, written(r), r)
 			default:

@@ -36,7 +36,7 @@ path "t/{{identity.entity.id}}/*" { policy = "deny" }`
 			RequiredParameters: []string{"name"},
 		},
 		{Path: "+/c", Segments: true, Capabilities: policy.Read},
-		{Path: "t/{{identity.entity.id}}/", Glob: true, Capabilities: policy.Deny, Templated: true},
+		{Path: "t/{{identity.entity.id}}/", Glob: true, Capabilities: policy.Deny},
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -59,22 +59,20 @@ var stanzaKeys = []string{
 
 // parseRule reads one stanza. What follows a deny is not looked at, as in the reference.
 func parseRule(path string, node ast.Node) (policy.Rule, error) {
-	var r policy.Rule
 	var s stanza
-	templated, err := isTemplated(path)
+	if err := checkTemplate(path); err != nil {
+		return policy.Rule{}, err
+	}
+	if err := checkKeys(node, stanzaKeys...); err != nil {
+		return policy.Rule{}, at(path, err)
+	}
+	if err := hcl.DecodeObject(&s, node); err != nil {
+		return policy.Rule{}, at(path, err)
+	}
+	r, err := parsePattern(path)
 	if err != nil {
 		return r, err
 	}
-	if err := checkKeys(node, stanzaKeys...); err != nil {
-		return r, at(path, err)
-	}
-	if err := hcl.DecodeObject(&s, node); err != nil {
-		return r, at(path, err)
-	}
-	if r, err = parsePattern(path); err != nil {
-		return r, err
-	}
-	r.Templated = templated
 	if r.Capabilities, err = s.capabilities(); err != nil {
 		return r, at(path, err)
 	}
@@ -94,22 +92,24 @@ func parseRule(path string, node ast.Node) (policy.Rule, error) {
 	return r, nil
 }
 
-// isTemplated reports whether path has {{…}} in it.
-func isTemplated(path string) (bool, error) {
-	for rest := path; ; {
-		before, after, open := strings.Cut(rest, "{{")
+// checkTemplate refuses a path in which "{{" and "}}" do not make pairs. Therefore "{{" in a
+// stored path is a template, and needs no mark.
+func checkTemplate(path string) error {
+	for rest, open := path, true; open; {
+		var before, directive string
+		before, rest, open = strings.Cut(rest, "{{")
 		if strings.Contains(before, "}}") {
-			return false, errUnbalanced
+			return errUnbalanced
 		}
-		if !open {
-			return rest != path, nil
+		if open {
+			var closed bool
+			directive, rest, closed = strings.Cut(rest, "}}")
+			if !closed || strings.Contains(directive, "{{") {
+				return errUnbalanced
+			}
 		}
-		directive, after, closed := strings.Cut(after, "}}")
-		if !closed || strings.Contains(directive, "{{") {
-			return false, errUnbalanced
-		}
-		rest = after
 	}
+	return nil
 }
 
 var errUnbalanced = errors.New("failed to validate policy templating: unbalanced templating characters")
