@@ -69,9 +69,14 @@ const (
 	electionTimeout  = 400 * time.Millisecond
 	leaderLease      = 300 * time.Millisecond
 	commitTimeout    = 4 * time.Millisecond
-	// patience is how long a request waits for a leader. It is longer than an election that
-	// needs a second round, and leaves a refusal within two seconds.
-	patience = 1800 * time.Millisecond
+	// patience is how long a request waits for a leader before it is asked whether there
+	// can be one: a refusal for want of a quorum comes within two seconds.
+	patience = 1400 * time.Millisecond
+	// probeTimeout bounds that question.
+	probeTimeout = 300 * time.Millisecond
+	// electionPatience is how long a request waits when a quorum is reachable, so that an
+	// election must be going on.
+	electionPatience = 10 * time.Second
 	// requestTimeout bounds a request that has a leader.
 	requestTimeout = 30 * time.Second
 	dialTimeout    = 2 * time.Second

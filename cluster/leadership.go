@@ -76,7 +76,8 @@ func (l *leadership) lostSince() time.Time {
 }
 
 // leader waits for a leader: until ctx is done, or there was none for the node's patience
-// counted from start or from when the last one was lost, whichever is later.
+// counted from start or from when the last one was lost, whichever is later. While a quorum
+// is in reach, an election must come to an end, and the node is more patient.
 func (n *Node) leader(ctx context.Context, start time.Time) (target, <-chan struct{}, error) {
 	for {
 		t, ok, changed := n.lead.look(n.self.ID)
@@ -87,9 +88,13 @@ func (n *Node) leader(ctx context.Context, start time.Time) (target, <-chan stru
 		if start.After(since) {
 			since = start
 		}
-		left := n.cfg.stretch(patience) - time.Since(since)
+		waited := time.Since(since)
+		left := n.cfg.stretch(patience) - waited
 		if left <= 0 {
-			return t, nil, fsm.Errorf(fsm.Unavailable, "no leader: %s", n.whyNoLeader())
+			if waited > n.cfg.stretch(electionPatience) || !n.quorumInReach(ctx) {
+				return t, nil, fsm.Errorf(fsm.Unavailable, "no leader: %s", n.whyNoLeader())
+			}
+			left = n.cfg.stretch(electionTimeout)
 		}
 		timer := time.NewTimer(left)
 		select {
@@ -104,6 +109,52 @@ func (n *Node) leader(ctx context.Context, start time.Time) (target, <-chan stru
 		}
 		timer.Stop()
 	}
+}
+
+// quorumInReach reports whether enough voters answer to elect a leader. Concurrent
+// questions share one round of calls.
+func (n *Node) quorumInReach(ctx context.Context) bool {
+	ok, err := n.quorum.get(ctx)
+	return err == nil && ok > 0
+}
+
+// probe asks all voters at once; 1: a majority answers.
+func (n *Node) probe() (uint64, error) {
+	r := n.raft()
+	if r == nil {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.stretch(probeTimeout))
+	defer cancel()
+	voters, answers := 0, make(chan bool)
+	for _, s := range r.GetConfiguration().Configuration().Servers {
+		if s.Suffrage != raft.Voter {
+			continue
+		}
+		voters++
+		n.spawn(func() {
+			_, err := n.infoOf(ctx, s)
+			select {
+			case answers <- err == nil:
+			case <-ctx.Done():
+			}
+		})
+	}
+	up := 0
+	for range voters {
+		select {
+		case ok := <-answers:
+			if ok {
+				up++
+			}
+		case <-ctx.Done():
+			return 0, nil
+		}
+		if up > voters/2 {
+			return 1, nil
+		}
+	}
+	return 0, nil
 }
 
 // whyNoLeader tells an operator what to look at.

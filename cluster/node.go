@@ -53,6 +53,7 @@ type pipeline struct {
 	lead     *leadership
 	reads    rounds // this node's, asked of the leader
 	confirms rounds // the leader's own
+	quorum   rounds // whether one is in reach
 }
 
 // lifetime counts the goroutines of a node.
@@ -92,8 +93,9 @@ func Open(cfg Config) (*Node, error) {
 	n.links = newLinks(n, l)
 	n.calls = &calls{node: n, sessions: map[string]*yamux.Session{}, incoming: map[*yamux.Session]bool{}}
 	n.calls.handlers = n.handlers()
-	n.reads = rounds{ask: n.askLeader, spawn: n.spawn}
-	n.confirms = rounds{ask: n.confirm, spawn: n.spawn}
+	n.reads = rounds{ask: n.askLeader, spawn: n.spawn, closed: n.ctx.Done()}
+	n.confirms = rounds{ask: n.confirm, spawn: n.spawn, closed: n.ctx.Done()}
+	n.quorum = rounds{ask: n.probe, spawn: n.spawn, closed: n.ctx.Done()}
 	if n.edge, err = newEdge(n); err != nil {
 		l.Close()
 		return nil, err

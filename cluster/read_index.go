@@ -12,7 +12,7 @@ import (
 	"github.com/tokengrove/grove/fsm"
 )
 
-// rounds coalesces read-index requests: everyone who asks while a round is under way
+// rounds coalesces questions of the same kind: everyone who asks while a round is under way
 // shares the next one. A round serves only those who asked before it started.
 type rounds struct {
 	mu      sync.Mutex
@@ -20,6 +20,7 @@ type rounds struct {
 	running bool
 	ask     func() (uint64, error)
 	spawn   func(func())
+	closed  <-chan struct{} // the node closes: what is spawned may never run
 }
 
 // round is one question and its answer.
@@ -29,7 +30,7 @@ type round struct {
 	err   error
 }
 
-// get returns an index that was committed after get was called.
+// get returns an answer to a question that was asked after get was called.
 func (q *rounds) get(ctx context.Context) (uint64, error) {
 	q.mu.Lock()
 	if q.next == nil {
@@ -46,6 +47,8 @@ func (q *rounds) get(ctx context.Context) (uint64, error) {
 		return r.index, r.err
 	case <-ctx.Done():
 		return 0, ctx.Err()
+	case <-q.closed:
+		return 0, errors.New("the node is closing")
 	}
 }
 
