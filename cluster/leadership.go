@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -127,7 +128,11 @@ func (n *Node) probe() (uint64, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.stretch(probeTimeout))
 	defer cancel()
 	voters, answers := 0, make(chan bool)
-	for _, s := range r.GetConfiguration().Configuration().Servers {
+	servers := r.GetConfiguration().Configuration().Servers
+	if !contains(servers, n.self.ID) {
+		return 0, nil // no leader will ever tell a node that is not a member
+	}
+	for _, s := range servers {
 		if s.Suffrage != raft.Voter {
 			continue
 		}
@@ -157,17 +162,19 @@ func (n *Node) probe() (uint64, error) {
 	return 0, nil
 }
 
+// contains reports whether id is one of the servers.
+func contains(servers []raft.Server, id string) bool {
+	return slices.ContainsFunc(servers, func(s raft.Server) bool { return string(s.ID) == id })
+}
+
 // whyNoLeader tells an operator what to look at.
 func (n *Node) whyNoLeader() string {
 	r := n.raft()
 	if r == nil {
 		return "this node is not in a cluster yet"
 	}
-	servers := r.GetConfiguration().Configuration().Servers
-	for _, s := range servers {
-		if string(s.ID) == n.self.ID {
-			return "the cluster has no quorum, or an election is going on"
-		}
+	if contains(r.GetConfiguration().Configuration().Servers, n.self.ID) {
+		return "the cluster has no quorum, or an election is going on"
 	}
 	return "this node is not a member of its cluster (removed, or joining)"
 }

@@ -19,15 +19,23 @@ func newConstraints(in map[string][]string) constraints {
 	for k, texts := range in {
 		vs := make([]any, len(texts))
 		for i, text := range texts {
-			d := json.NewDecoder(strings.NewReader(text))
-			d.UseNumber()
-			if err := d.Decode(&vs[i]); err != nil {
-				vs[i] = struct{}{} // not JSON: equal to nothing
-			}
+			vs[i] = decoded(text)
 		}
 		out[k] = vs
 	}
 	return out
+}
+
+// decoded returns the value of JSON text; what is not JSON is equal to nothing.
+func decoded(text string) any {
+	if n := len(text); n > 1 && text[0] == '"' && text[n-1] == '"' && strings.IndexByte(text, '\\') < 0 {
+		return text[1 : n-1]
+	}
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return struct{}{}
+	}
+	return v
 }
 
 // parameters checks the data of r against required, denied and allowed parameters.
@@ -123,10 +131,9 @@ func normal(key string, v any) any {
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
-			if out[i] = e; e != nil {
-				if s, ok := e.(string); ok {
-					out[i] = strings.ToLower(s)
-				}
+			out[i] = e
+			if s, ok := e.(string); ok {
+				out[i] = strings.ToLower(s)
 			}
 		}
 		return out

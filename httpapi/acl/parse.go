@@ -80,7 +80,10 @@ func pathOf(item *ast.ObjectItem) string {
 	return path
 }
 
-// checkKeys refuses keys of node that are not allowed, and says all of them.
+// maxProblems bounds how many unknown keys one error names.
+const maxProblems = 100
+
+// checkKeys refuses keys of node that are not allowed.
 func checkKeys(node ast.Node, allowed ...string) error {
 	var list *ast.ObjectList
 	switch n := node.(type) {
@@ -95,6 +98,9 @@ func checkKeys(node ast.Node, allowed ...string) error {
 	for _, item := range list.Items {
 		if len(item.Keys) == 0 {
 			continue
+		}
+		if len(wrong) == maxProblems {
+			break
 		}
 		key, _ := item.Keys[0].Token.Value().(string)
 		if !slices.Contains(allowed, key) {

@@ -88,6 +88,7 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown keys at the top", "other = 1\nmore = 2", "2 errors occurred:\n\t* invalid key \"other\" on line 1\n\t* invalid key \"more\" on line 2\n\n"},
 		{"unknown key", "path \"x\" {\n nonsense = 1 }", "1 error occurred:\n\t* path \"x\": invalid key \"nonsense\" on line 2\n\n"},
 		{"unknown keys", `path "x" { permissions = 1 Policy = "read" }`, "2 errors occurred:\n\t* path \"x\": invalid key \"permissions\" on line 1\n\t* path \"x\": invalid key \"Policy\" on line 1\n\n"},
+		{"a hundred are named", strings.Repeat("a {}\n", 101), "100 errors occurred:" + strings.Repeat("\n\t* invalid key \"a\" on line 0", 100) + "\n\n"},
 		{"not a block", `path = 5`, `path "path": cannot check HCL keys of type *ast.LiteralType`},
 		{"name is not text", `name = ["a"]`, ``},
 		{"capabilities are not texts", `path "x" { capabilities = { a = 1 } }`, ``},
