@@ -21,9 +21,16 @@ var errStalled = errors.New("the disk did not finish a log write in time")
 //   - a write has a deadline: a leader whose disk stalls would stay leader (#503, #612, #614, #683);
 //   - it says that it is monotonic: otherwise a diverged follower and a snapshot install can
 //     go round in circles (#697).
+//
+// A write that was given up goes on in the background, and Raft believes that it failed. So
+// nothing else is written until it has ended, and what it wrote after all is taken back:
+// otherwise entries of an old term could come after, or over, those of a new one.
 type logStore struct {
-	*raftboltdb.BoltStore
+	log      raft.LogStore
+	stable   raft.StableStore
+	close    func() error
 	deadline time.Duration
+	turn     chan struct{} // holds one value while a write is under way
 }
 
 // openStore opens DataDir/raft.db.
@@ -37,30 +44,83 @@ func openStore(dir string) (*logStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s (is another grove using it?): %w", path, err)
 	}
-	return &logStore{BoltStore: b, deadline: writeDeadline}, nil
+	return newLogStore(b, b, b.Close), nil
+}
+
+func newLogStore(log raft.LogStore, stable raft.StableStore, close func() error) *logStore {
+	return &logStore{log: log, stable: stable, close: close, deadline: writeDeadline, turn: make(chan struct{}, 1)}
 }
 
 // IsMonotonic implements raft.MonotonicLogStore.
 func (s *logStore) IsMonotonic() bool { return true }
 
+// FirstIndex implements raft.LogStore.
+func (s *logStore) FirstIndex() (uint64, error) { return s.log.FirstIndex() }
+
+// LastIndex implements raft.LogStore.
+func (s *logStore) LastIndex() (uint64, error) { return s.log.LastIndex() }
+
+// GetLog implements raft.LogStore.
+func (s *logStore) GetLog(index uint64, l *raft.Log) error { return s.log.GetLog(index, l) }
+
 // StoreLog implements raft.LogStore.
 func (s *logStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
 
-// StoreLogs implements raft.LogStore. The write itself goes on when the deadline has
-// passed; Raft writes the same entries again before it counts on them.
+// StoreLogs implements raft.LogStore.
 func (s *logStore) StoreLogs(logs []*raft.Log) error {
-	return withDeadline(s.deadline, func() error { return s.BoltStore.StoreLogs(logs) })
+	if len(logs) == 0 {
+		return nil
+	}
+	first, last := logs[0].Index, logs[len(logs)-1].Index
+	return s.write(func() error { return s.log.StoreLogs(logs) }, func() error { return s.log.DeleteRange(first, last) })
 }
 
-func withDeadline(d time.Duration, write func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- write() }()
-	t := time.NewTimer(d)
+// DeleteRange implements raft.LogStore. To delete is never taken back: Raft asks for it
+// again, or has a snapshot of what is gone.
+func (s *logStore) DeleteRange(first, last uint64) error {
+	return s.write(func() error { return s.log.DeleteRange(first, last) }, func() error { return nil })
+}
+
+// write runs do, alone, and gives it up at the deadline. What do achieves later, undo takes
+// back before anything else is written; if that fails too, the store refuses for good.
+func (s *logStore) write(do, undo func() error) error {
+	t := time.NewTimer(s.deadline)
 	defer t.Stop()
 	select {
-	case err := <-done:
-		return err
+	case s.turn <- struct{}{}:
 	case <-t.C:
 		return errStalled
 	}
+	done, late := make(chan error, 1), make(chan bool, 1)
+	go func() {
+		err := do()
+		done <- err
+		if <-late && err == nil && undo() != nil {
+			return // keeps its turn
+		}
+		<-s.turn
+	}()
+	select {
+	case err := <-done:
+		late <- false
+		return err
+	case <-t.C:
+		late <- true
+		return errStalled
+	}
 }
+
+// Set implements raft.StableStore.
+func (s *logStore) Set(key, val []byte) error { return s.stable.Set(key, val) }
+
+// Get implements raft.StableStore.
+func (s *logStore) Get(key []byte) ([]byte, error) { return s.stable.Get(key) }
+
+// SetUint64 implements raft.StableStore.
+func (s *logStore) SetUint64(key []byte, val uint64) error { return s.stable.SetUint64(key, val) }
+
+// GetUint64 implements raft.StableStore.
+func (s *logStore) GetUint64(key []byte) (uint64, error) { return s.stable.GetUint64(key) }
+
+// Close closes the store.
+func (s *logStore) Close() error { return s.close() }

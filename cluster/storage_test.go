@@ -8,17 +8,70 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+// slowLog stalls its next write until released.
+type slowLog struct {
+	*raft.InmemStore
+	stall chan struct{} // nil: no stall
+	fail  error
+}
+
+func (s *slowLog) StoreLogs(logs []*raft.Log) error {
+	if s.stall != nil {
+		<-s.stall
+	}
+	if s.fail != nil {
+		return s.fail
+	}
+	return s.InmemStore.StoreLogs(logs)
+}
+
+func stalling(deadline time.Duration) (*slowLog, *logStore) {
+	mem := raft.NewInmemStore()
+	slow := &slowLog{InmemStore: mem, stall: make(chan struct{})}
+	s := newLogStore(slow, mem, func() error { return nil })
+	s.deadline = deadline
+	return slow, s
+}
+
 func TestStalledDisk(t *testing.T) {
 	t.Parallel()
-	stall := make(chan struct{})
-	defer close(stall)
-	err := withDeadline(20*time.Millisecond, func() error { <-stall; return nil })
-	if !errors.Is(err, errStalled) {
-		t.Errorf("a write that never ends: %v, want errStalled", err)
+	slow, s := stalling(20 * time.Millisecond)
+	old := []*raft.Log{{Index: 1, Term: 1}, {Index: 2, Term: 1}}
+	if err := s.StoreLogs(old); !errors.Is(err, errStalled) {
+		t.Fatalf("a write that never ends: %v, want errStalled", err)
 	}
-	want := errors.New("no space")
-	if err := withDeadline(time.Minute, func() error { return want }); !errors.Is(err, want) {
+	if err := s.StoreLog(&raft.Log{Index: 1, Term: 2}); !errors.Is(err, errStalled) {
+		t.Errorf("a write beside a stalled one: %v, want errStalled", err)
+	}
+	if err := s.DeleteRange(1, 1); !errors.Is(err, errStalled) {
+		t.Errorf("a deletion beside a stalled write: %v, want errStalled", err)
+	}
+	// The disk recovers: what Raft believes to have failed must not be there, also not after
+	// entries of a newer term.
+	s.deadline = time.Minute
+	close(slow.stall)
+	if err := s.StoreLog(&raft.Log{Index: 1, Term: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if last, err := s.LastIndex(); last != 1 || err != nil {
+		t.Errorf("last index %d, %v; want 1: the late write was kept", last, err)
+	}
+	var l raft.Log
+	if err := s.GetLog(1, &l); err != nil || l.Term != 2 {
+		t.Errorf("entry 1 is of term %d, %v; want 2", l.Term, err)
+	}
+}
+
+func TestFailingDisk(t *testing.T) {
+	t.Parallel()
+	slow, s := stalling(time.Minute)
+	slow.stall, slow.fail = nil, errors.New("no space")
+	if err := s.StoreLog(&raft.Log{Index: 1}); !errors.Is(err, slow.fail) {
 		t.Errorf("a write that fails: %v", err)
+	}
+	slow.fail = nil
+	if err := s.StoreLog(&raft.Log{Index: 1}); err != nil {
+		t.Errorf("the next write: %v", err)
 	}
 }
 
