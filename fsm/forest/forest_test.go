@@ -76,113 +76,116 @@ var family = []seedling{
 
 func with(base []seedling, more ...seedling) []seedling { return append(slices.Clone(base), more...) }
 
+// deaths are ways to die. want names those who live on at now.
+var deaths = []struct {
+	name  string
+	plant []seedling
+	do    func(*grove)
+	now   token.Instant
+	want  string
+}{
+	{name: "nothing", plant: family, do: func(*grove) {}, want: "abcdex"},
+	{name: "revoke a root", plant: family, do: func(g *grove) { g.Revoke(g.ref("a")) }, want: "x"},
+	{name: "revoke in the middle", plant: family, do: func(g *grove) { g.Revoke(g.ref("b")) }, want: "aex"},
+	{name: "revoke a leaf", plant: family, do: func(g *grove) { g.Revoke(g.ref("d")) }, want: "abcex"},
+	{name: "revoke twice", plant: family, do: func(g *grove) {
+		g.Revoke(g.ref("b"))
+		g.Revoke(g.ref("b"))
+	}, want: "aex"},
+	{name: "revoke a child, then its ancestor", plant: family, do: func(g *grove) {
+		g.Revoke(g.ref("c"))
+		g.Revoke(g.ref("a"))
+	}, want: "x"},
+	{name: "revoke an ancestor, then its child", plant: family, do: func(g *grove) {
+		g.Revoke(g.ref("a"))
+		g.Revoke(g.ref("c"))
+	}, want: "x"},
+	{name: "revoke an orphan", plant: family, do: func(g *grove) { g.RevokeOrphan(g.ref("b")) }, want: "acdex"},
+	{name: "revoke an orphan twice", plant: family, do: func(g *grove) {
+		g.RevokeOrphan(g.ref("b"))
+		g.RevokeOrphan(g.ref("b"))
+	}, want: "acdex"},
+	{name: "orphans survive their former grandparent", plant: family, do: func(g *grove) {
+		g.RevokeOrphan(g.ref("b"))
+		g.Revoke(g.ref("a"))
+	}, want: "cdx"},
+	{name: "orphans survive a revoke of the dead parent", plant: family, do: func(g *grove) {
+		g.RevokeOrphan(g.ref("b"))
+		g.Revoke(g.ref("b"))
+	}, want: "acdex"},
+	{name: "revoke-orphan below a dead ancestor raises nobody", plant: family, do: func(g *grove) {
+		g.Revoke(g.ref("a"))
+		g.RevokeOrphan(g.ref("b"))
+	}, want: "x"},
+	{name: "revoke-orphan of a revoked token raises nobody", plant: family, do: func(g *grove) {
+		g.Revoke(g.ref("b"))
+		g.RevokeOrphan(g.ref("b"))
+	}, want: "aex"},
+	{name: "revoke-orphan on a dead path raises nobody", plant: with(family, seedling{name: "y", parent: "x"}), do: func(g *grove) {
+		g.RevokePrefix("auth/ci/")
+		g.RevokeOrphan(g.ref("x"))
+	}, want: "abcde"},
+	{name: "deadline of a root", plant: []seedling{{name: "a", deadline: 9}, {name: "b", parent: "a"}, {name: "c", parent: "b", deadline: 20}}, do: func(*grove) {}, now: 9, want: ""},
+	{name: "just before the deadline", plant: []seedling{{name: "a", deadline: 9}, {name: "b", parent: "a"}}, do: func(*grove) {}, now: 8, want: "ab"},
+	{name: "deadline in the middle", plant: []seedling{{name: "a"}, {name: "b", parent: "a", deadline: 9}, {name: "c", parent: "b"}}, do: func(*grove) {}, now: 9, want: "a"},
+	{name: "renewed in time", plant: []seedling{{name: "a", deadline: 9}, {name: "b", parent: "a"}}, do: func(g *grove) {
+		g.Renew(g.ref("a"), 12, 8, 4)
+	}, now: 11, want: "ab"},
+	{name: "renewed for less", plant: []seedling{{name: "a", deadline: 9}, {name: "b", parent: "a"}}, do: func(g *grove) {
+		g.Renew(g.ref("a"), 5, 1, 4)
+	}, now: 5, want: ""},
+	{name: "a revoked token cannot be renewed", plant: []seedling{{name: "a", deadline: 9}}, do: func(g *grove) {
+		g.Revoke(g.ref("a"))
+		g.Renew(g.ref("a"), 12, 8, 4)
+	}, now: 8, want: ""},
+	{name: "expired with limit", plant: []seedling{{name: "a", deadline: 9}, {name: "b", deadline: 7}, {name: "c", deadline: 8}}, do: func(g *grove) {
+		if n := g.Expire(9, 2); n != 2 || g.NextDeadline() != 9 {
+			g.Fatalf("Expire = %d, next is %d", n, g.NextDeadline())
+		}
+	}, now: 9, want: ""},
+	{name: "expired after its ancestor was revoked", plant: []seedling{{name: "a", deadline: 3}, {name: "b", parent: "a", deadline: 2}, {name: "c", parent: "b"}, {name: "z"}}, do: func(g *grove) {
+		g.Revoke(g.ref("a"))
+		g.Expire(5, 10)
+	}, now: 5, want: "z"},
+	{name: "prefix", plant: with(family, seedling{name: "y", parent: "x"}, seedling{name: "z", parent: "a", path: "auth/ci"}), do: func(g *grove) {
+		if n := g.RevokePrefix("auth/ci"); n != 2 {
+			g.Fatalf("RevokePrefix named %d", n)
+		}
+	}, want: "abcde"},
+	{name: "prefix that is no path", plant: family, do: func(g *grove) {
+		if n := g.RevokePrefix("auth/ci/login/xy"); n != 0 {
+			g.Fatalf("RevokePrefix named %d", n)
+		}
+	}, want: "abcdex"},
+	{name: "prefix twice", plant: family, do: func(g *grove) {
+		g.RevokePrefix("auth/ci")
+		if n := g.RevokePrefix("auth/ci"); n != 0 {
+			g.Fatalf("RevokePrefix named %d", n)
+		}
+	}, want: "abcde"},
+	{name: "a new token on a path that was revoked", plant: family, do: func(g *grove) {
+		g.RevokePrefix("auth/ci")
+		g.insert(seedling{name: "y", path: "auth/ci/login/x"})
+		g.insert(seedling{name: "z", path: "auth/ci/login/x"})
+	}, want: "abcdeyz"},
+	{name: "the same path three times", plant: family, do: func(g *grove) {
+		g.RevokePrefix("auth/ci")
+		g.insert(seedling{name: "y", path: "auth/ci/login/x"})
+		g.RevokePrefix("auth/ci")
+		g.insert(seedling{name: "z", path: "auth/ci/login/x"})
+	}, want: "abcdez"},
+	{name: "revoked, then its path", plant: family, do: func(g *grove) {
+		g.Revoke(g.ref("x"))
+		if n := g.RevokePrefix("auth/ci"); n != 0 {
+			g.Fatalf("RevokePrefix named %d", n)
+		}
+	}, want: "abcde"},
+	{name: "everything", plant: family, do: func(g *grove) { g.RevokePrefix("") }, want: ""},
+}
+
 func TestDeath(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name  string
-		plant []seedling
-		do    func(*grove)
-		now   token.Instant
-		want  string
-	}{
-		{name: "nothing", plant: family, do: func(*grove) {}, want: "abcdex"},
-		{name: "revoke a root", plant: family, do: func(g *grove) { g.Revoke(g.ref("a")) }, want: "x"},
-		{name: "revoke in the middle", plant: family, do: func(g *grove) { g.Revoke(g.ref("b")) }, want: "aex"},
-		{name: "revoke a leaf", plant: family, do: func(g *grove) { g.Revoke(g.ref("d")) }, want: "abcex"},
-		{name: "revoke twice", plant: family, do: func(g *grove) {
-			g.Revoke(g.ref("b"))
-			g.Revoke(g.ref("b"))
-		}, want: "aex"},
-		{name: "revoke a child, then its ancestor", plant: family, do: func(g *grove) {
-			g.Revoke(g.ref("c"))
-			g.Revoke(g.ref("a"))
-		}, want: "x"},
-		{name: "revoke an ancestor, then its child", plant: family, do: func(g *grove) {
-			g.Revoke(g.ref("a"))
-			g.Revoke(g.ref("c"))
-		}, want: "x"},
-		{name: "revoke an orphan", plant: family, do: func(g *grove) { g.RevokeOrphan(g.ref("b")) }, want: "acdex"},
-		{name: "revoke an orphan twice", plant: family, do: func(g *grove) {
-			g.RevokeOrphan(g.ref("b"))
-			g.RevokeOrphan(g.ref("b"))
-		}, want: "acdex"},
-		{name: "orphans survive their former grandparent", plant: family, do: func(g *grove) {
-			g.RevokeOrphan(g.ref("b"))
-			g.Revoke(g.ref("a"))
-		}, want: "cdx"},
-		{name: "orphans survive a revoke of the dead parent", plant: family, do: func(g *grove) {
-			g.RevokeOrphan(g.ref("b"))
-			g.Revoke(g.ref("b"))
-		}, want: "acdex"},
-		{name: "revoke-orphan below a dead ancestor raises nobody", plant: family, do: func(g *grove) {
-			g.Revoke(g.ref("a"))
-			g.RevokeOrphan(g.ref("b"))
-		}, want: "x"},
-		{name: "revoke-orphan of a revoked token raises nobody", plant: family, do: func(g *grove) {
-			g.Revoke(g.ref("b"))
-			g.RevokeOrphan(g.ref("b"))
-		}, want: "aex"},
-		{name: "revoke-orphan on a dead path raises nobody", plant: with(family, seedling{name: "y", parent: "x"}), do: func(g *grove) {
-			g.RevokePrefix("auth/ci/")
-			g.RevokeOrphan(g.ref("x"))
-		}, want: "abcde"},
-		{name: "deadline of a root", plant: []seedling{{name: "a", deadline: 9}, {name: "b", parent: "a"}, {name: "c", parent: "b", deadline: 20}}, do: func(*grove) {}, now: 9, want: ""},
-		{name: "just before the deadline", plant: []seedling{{name: "a", deadline: 9}, {name: "b", parent: "a"}}, do: func(*grove) {}, now: 8, want: "ab"},
-		{name: "deadline in the middle", plant: []seedling{{name: "a"}, {name: "b", parent: "a", deadline: 9}, {name: "c", parent: "b"}}, do: func(*grove) {}, now: 9, want: "a"},
-		{name: "renewed in time", plant: []seedling{{name: "a", deadline: 9}, {name: "b", parent: "a"}}, do: func(g *grove) {
-			g.Renew(g.ref("a"), 12, 8, 4)
-		}, now: 11, want: "ab"},
-		{name: "renewed for less", plant: []seedling{{name: "a", deadline: 9}, {name: "b", parent: "a"}}, do: func(g *grove) {
-			g.Renew(g.ref("a"), 5, 1, 4)
-		}, now: 5, want: ""},
-		{name: "a revoked token cannot be renewed", plant: []seedling{{name: "a", deadline: 9}}, do: func(g *grove) {
-			g.Revoke(g.ref("a"))
-			g.Renew(g.ref("a"), 12, 8, 4)
-		}, now: 8, want: ""},
-		{name: "expired with limit", plant: []seedling{{name: "a", deadline: 9}, {name: "b", deadline: 7}, {name: "c", deadline: 8}}, do: func(g *grove) {
-			if n := g.Expire(9, 2); n != 2 || g.NextDeadline() != 9 {
-				g.Fatalf("Expire = %d, next is %d", n, g.NextDeadline())
-			}
-		}, now: 9, want: ""},
-		{name: "expired after its ancestor was revoked", plant: []seedling{{name: "a", deadline: 3}, {name: "b", parent: "a", deadline: 2}, {name: "c", parent: "b"}, {name: "z"}}, do: func(g *grove) {
-			g.Revoke(g.ref("a"))
-			g.Expire(5, 10)
-		}, now: 5, want: "z"},
-		{name: "prefix", plant: with(family, seedling{name: "y", parent: "x"}, seedling{name: "z", parent: "a", path: "auth/ci"}), do: func(g *grove) {
-			if n := g.RevokePrefix("auth/ci"); n != 2 {
-				g.Fatalf("RevokePrefix named %d", n)
-			}
-		}, want: "abcde"},
-		{name: "prefix that is no path", plant: family, do: func(g *grove) {
-			if n := g.RevokePrefix("auth/ci/login/xy"); n != 0 {
-				g.Fatalf("RevokePrefix named %d", n)
-			}
-		}, want: "abcdex"},
-		{name: "prefix twice", plant: family, do: func(g *grove) {
-			g.RevokePrefix("auth/ci")
-			if n := g.RevokePrefix("auth/ci"); n != 0 {
-				g.Fatalf("RevokePrefix named %d", n)
-			}
-		}, want: "abcde"},
-		{name: "a new token on a path that was revoked", plant: family, do: func(g *grove) {
-			g.RevokePrefix("auth/ci")
-			g.insert(seedling{name: "y", path: "auth/ci/login/x"})
-			g.insert(seedling{name: "z", path: "auth/ci/login/x"})
-		}, want: "abcdeyz"},
-		{name: "the same path three times", plant: family, do: func(g *grove) {
-			g.RevokePrefix("auth/ci")
-			g.insert(seedling{name: "y", path: "auth/ci/login/x"})
-			g.RevokePrefix("auth/ci")
-			g.insert(seedling{name: "z", path: "auth/ci/login/x"})
-		}, want: "abcdez"},
-		{name: "revoked, then its path", plant: family, do: func(g *grove) {
-			g.Revoke(g.ref("x"))
-			if n := g.RevokePrefix("auth/ci"); n != 0 {
-				g.Fatalf("RevokePrefix named %d", n)
-			}
-		}, want: "abcde"},
-		{name: "everything", plant: family, do: func(g *grove) { g.RevokePrefix("") }, want: ""},
-	} {
+	for _, c := range deaths {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			g := plant(t, c.plant...)
