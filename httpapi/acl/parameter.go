@@ -95,7 +95,7 @@ func allListed(v any, list []any) bool {
 		return true
 	}
 	switch v.(type) {
-	case string, []any:
+	case string, []string, []any:
 		return !slices.ContainsFunc(elements(v), func(e any) bool { return !listed(e, list) })
 	}
 	return false
@@ -106,6 +106,12 @@ func elements(v any) []any {
 	switch v := v.(type) {
 	case []any:
 		return v
+	case []string: // of a query
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = e
+		}
+		return out
 	case string:
 		if v == "" {
 			return nil
@@ -128,6 +134,8 @@ func normal(key string, v any) any {
 	switch v := v.(type) {
 	case string:
 		return strings.ToLower(v)
+	case []string:
+		return normal(key, elements(v))
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
