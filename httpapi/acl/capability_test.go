@@ -111,6 +111,7 @@ func TestSegments(t *testing.T) {
 		{"fewer plus", []string{"+/+/c read", "+/b/c update"}, want{"a/b/c": "update", "a/x/c": "read"}},
 		{"fewer plus: a prefix has none", []string{"kv/* read", "kv/+/x* update"}, want{"kv/a/xy": "read"}},
 		{"the longer", []string{"kv/+/a* read", "kv/+/ab* update"}, want{"kv/x/abc": "update", "kv/x/ac": "read"}},
+		{"the longer, though the other is greater", []string{"kv/+/+/ccc read", "kv/+/b/+ update"}, want{"kv/x/b/ccc": "read", "kv/x/b/c": "update"}},
 		{"the greater", []string{"kv/+/+/a read", "kv/+/b/+ update", "kv/+/a/+ delete"}, want{"kv/x/b/a": "update", "kv/x/a/a": "delete", "kv/x/c/a": "read"}},
 		{"exact over all", []string{"kv/a read", "kv/+ update", "kv/a* delete"}, want{"kv/a": "read"}},
 		{"deny of the winner", []string{"kv/* read", "kv/+/x deny"}, want{"kv/a/x": "deny", "kv/a/y": "read"}},

@@ -25,7 +25,7 @@ func TestParameters(t *testing.T) {
 		{"allowed, the rest too", []string{path(`allowed_parameters = { "*" = [] "ttl" = ["1m"] }`)},
 			[]data{{"x": 1}, {"ttl": "1m"}, {"ttl": "1m", "x": "y"}}, []data{{"ttl": "2m"}, {"ttl": "2m", "x": "y"}}},
 		{"allowed, everything", []string{path(`allowed_parameters = { "*" = [] }`)}, []data{{"x": 1}}, nil},
-		{"allowed, everything has no values", []string{path(`allowed_parameters = { "*" = ["a"] }`)}, []data{{"x": "b"}}, nil},
+		{"allowed, everything has no values", []string{path(`allowed_parameters = { "*" = ["a"] }`)}, []data{{"x": "b"}, {"*": "b"}}, nil},
 		{"allowed, nothing listed", []string{path(`allowed_parameters = {}`)}, []data{{"x": 1}}, nil},
 		{"denied", []string{path(`denied_parameters = { "ttl" = [] "Name" = ["bad", "*evil", "x*", "*in*"] }`)},
 			[]data{nil, {"x": 1}, {"name": "good"}, {"name": nil}, {"name": ""}},
