@@ -4,28 +4,22 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 )
 
-// defaultAddress is where a client looks when nothing else is said, as the reference's.
-const defaultAddress = "https://127.0.0.1:8200"
-
-// Retries of a client when the server says 503.
+// Limits of a client. It tries again when the server says 503: nothing happened then.
 const (
 	clientTimeout = 60 * time.Second
 	clientRetries = 3
+	longestWait   = 30 * time.Second
 	maxAnswer     = 512 << 20
 )
 
@@ -38,16 +32,9 @@ type client struct {
 // answer is a response of the server.
 type answer struct {
 	status int
-	raw    map[string]any
+	raw    map[string]any // numbers are json.Number
 	body   []byte
-}
-
-func (a *answer) rawBool(key string) (value, ok bool) {
-	if a == nil {
-		return false, false
-	}
-	value, ok = a.raw[key].(bool)
-	return value, ok
+	wait   time.Duration // before the next try, for a 503
 }
 
 // apiError is an error answer, shown as the reference's CLI shows it.
@@ -60,12 +47,9 @@ type apiError struct {
 // Error implements error.
 func (e *apiError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Error making API request.\n\nURL: %s %s\nCode: %d.", e.method, e.url, e.status)
-	if len(e.texts) > 0 {
-		b.WriteString(" Errors:\n")
-		for _, t := range e.texts {
-			fmt.Fprintf(&b, "\n* %s", t)
-		}
+	fmt.Fprintf(&b, "Error making API request.\n\nURL: %s %s\nCode: %d. Errors:\n", e.method, e.url, e.status)
+	for _, t := range e.texts {
+		fmt.Fprintf(&b, "\n* %s", t)
 	}
 	return b.String()
 }
@@ -74,87 +58,9 @@ func newHTTPClient(t *tls.Config) *http.Client {
 	return &http.Client{Timeout: clientTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: t}}
 }
 
-// clientFlags are what every client command takes.
-type clientFlags struct {
-	address, format, field string
-	caCert, servern        string
-	skipVerify             bool
-}
-
-func (f *clientFlags) register(c *cobra.Command) {
-	fl := c.Flags()
-	fl.StringVar(&f.address, "address", "", "server, also GROVE_ADDR or VAULT_ADDR (default "+defaultAddress+")")
-	fl.StringVar(&f.format, "format", "", "table, json or yaml; also GROVE_FORMAT or VAULT_FORMAT")
-	fl.StringVar(&f.field, "field", "", "print this field only, without anything around it")
-	fl.StringVar(&f.caCert, "ca-cert", "", "PEM file of the CA; also GROVE_CACERT or VAULT_CACERT")
-	fl.StringVar(&f.servern, "tls-server-name", "", "name to expect in the server's certificate; also VAULT_TLS_SERVER_NAME")
-	fl.BoolVar(&f.skipVerify, "tls-skip-verify", false, "do not verify the server's certificate; also VAULT_SKIP_VERIFY")
-}
-
-// setting is the flag, or GROVE_name, or VAULT_name.
-func setting(env *environment, flag, name string) string {
-	if flag != "" {
-		return flag
-	}
-	if v := env.getenv("GROVE_" + name); v != "" {
-		return v
-	}
-	return env.getenv("VAULT_" + name)
-}
-
-// client makes the client that flags and environment ask for.
-func (f *clientFlags) client(env *environment) (*client, error) {
-	c := &client{addr: strings.TrimRight(setting(env, f.address, "ADDR"), "/")}
-	if c.addr == "" {
-		c.addr = defaultAddress
-	}
-	if !strings.HasPrefix(c.addr, "http://") && !strings.HasPrefix(c.addr, "https://") {
-		return nil, fmt.Errorf("address %q: want http://… or https://…", c.addr)
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: setting(env, f.servern, "TLS_SERVER_NAME")}
-	skip, err := strconv.ParseBool(setting(env, "", "SKIP_VERIFY"))
-	t.InsecureSkipVerify = f.skipVerify || (err == nil && skip)
-	if file := setting(env, f.caCert, "CACERT"); file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("CA certificate: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA certificate: no certificate in %s", file)
-		}
-	}
-	c.http = newHTTPClient(t)
-	c.token, err = findToken(env)
-	return c, err
-}
-
-// tokenFiles are where `login` leaves the token, and where the reference's CLI does.
-var tokenFiles = []string{".grove-token", ".vault-token"}
-
-func findToken(env *environment) (string, error) {
-	if t := setting(env, "", "TOKEN"); t != "" {
-		return t, nil
-	}
-	home := env.getenv("HOME")
-	if home == "" {
-		return "", nil
-	}
-	for _, name := range tokenFiles {
-		b, err := os.ReadFile(filepath.Join(home, name))
-		if err == nil {
-			return strings.TrimSpace(string(b)), nil
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return "", fmt.Errorf("token file: %w", err)
-		}
-	}
-	return "", nil
-}
-
 // call sends one request below /v1/, again for a while when the server is unavailable
 // and says that nothing happened. An error answer is an *apiError inside an *exitError of 2.
-func (c *client) call(ctx context.Context, method, path string, body any) (*answer, error) {
+func (c *client) call(ctx context.Context, method, path string, query url.Values, body any) (*answer, error) {
 	var payload []byte
 	if body != nil {
 		var err error
@@ -162,24 +68,37 @@ func (c *client) call(ctx context.Context, method, path string, body any) (*answ
 			return nil, fmt.Errorf("encoding the request: %w", err)
 		}
 	}
+	target, err := c.url(path, query)
+	if err != nil {
+		return nil, err
+	}
 	for try := 0; ; try++ {
-		a, wait, err := c.once(ctx, method, path, payload)
+		a, err := c.once(ctx, method, target, payload)
 		if a == nil || a.status != http.StatusServiceUnavailable || try == clientRetries {
 			return a, err
 		}
 		select {
-		case <-time.After(wait):
+		case <-time.After(a.wait):
 		case <-ctx.Done():
 			return a, err
 		}
 	}
 }
 
-func (c *client) once(ctx context.Context, method, path string, payload []byte) (*answer, time.Duration, error) {
-	url := c.addr + "/v1/" + strings.TrimPrefix(path, "/")
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(payload))
+func (c *client) url(path string, query url.Values) (string, error) {
+	u, err := url.Parse(c.addr)
 	if err != nil {
-		return nil, 0, fmt.Errorf("request: %w", err)
+		return "", fmt.Errorf("address %q: %w", c.addr, err)
+	}
+	u.Path = strings.TrimRight(u.Path, "/") + "/v1/" + strings.TrimPrefix(path, "/")
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}
+
+func (c *client) once(ctx context.Context, method, target string, payload []byte) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(payload))
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
 	}
 	req.Header.Set("X-Vault-Request", "true")
 	if c.token != "" {
@@ -190,29 +109,62 @@ func (c *client) once(ctx context.Context, method, path string, payload []byte) 
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, 0, &exitError{2, fmt.Errorf("cannot reach the server: %w", err)}
+		return nil, &exitError{2, unreachable(err)}
 	}
 	defer resp.Body.Close()
-	a := &answer{status: resp.StatusCode}
+	a := &answer{status: resp.StatusCode, wait: retryAfter(resp.Header)}
 	if a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		return nil, 0, &exitError{2, fmt.Errorf("reading the answer: %w", err)}
+		return nil, &exitError{2, fmt.Errorf("reading the answer: %w", err)}
 	}
+	known := a.decode()
+	switch {
+	case a.status >= 400:
+		return a, &exitError{2, a.failure(method, target)}
+	case !known:
+		return nil, &exitError{2, fmt.Errorf("%s %s: the answer is no JSON object: is it a Grove server?", method, target)}
+	}
+	return a, nil
+}
+
+// decode reports whether the body is empty or a JSON object.
+func (a *answer) decode() bool {
 	d := json.NewDecoder(bytes.NewReader(a.body))
 	d.UseNumber()
-	if len(a.body) > 0 && d.Decode(&a.raw) != nil {
-		a.raw = map[string]any{"errors": []any{strings.TrimSpace(string(a.body))}}
-	}
-	if resp.StatusCode < 400 {
-		return a, 0, nil
-	}
-	wait := time.Second
-	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n >= 0 && n < 30 {
-		wait = time.Duration(n) * time.Second
-	}
-	e := &apiError{method: method, url: url, status: resp.StatusCode}
-	list, _ := a.raw["errors"].([]any)
+	return len(bytes.TrimSpace(a.body)) == 0 || d.Decode(&a.raw) == nil
+}
+
+func (a *answer) failure(method, target string) *apiError {
+	e := &apiError{method: method, url: target, status: a.status}
+	list, ok := a.raw["errors"].([]any)
 	for _, t := range list {
 		e.texts = append(e.texts, fmt.Sprint(t))
 	}
-	return a, wait, &exitError{2, e}
+	if text := strings.TrimSpace(string(a.body)); !ok && text != "" {
+		e.texts = []string{text}
+	}
+	return e
+}
+
+// data is what most answers hold their content in.
+func (a *answer) data() map[string]any {
+	data, _ := a.raw["data"].(map[string]any)
+	return data
+}
+
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || n < 0 {
+		return time.Second
+	}
+	return min(time.Duration(n)*time.Second, longestWait)
+}
+
+// unreachable adds what to do to the errors that newcomers meet.
+func unreachable(err error) error {
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"): // no type for that
+		return fmt.Errorf("cannot reach the server: %w\n\nIt speaks plain HTTP: use -address=http://… or VAULT_ADDR=http://…", err)
+	}
+	return fmt.Errorf("cannot reach the server: %w", err)
 }

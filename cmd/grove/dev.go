@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
+	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,66 +26,31 @@ const devStartTimeout = 30 * time.Second
 
 // serveDev runs a development cluster: real nodes with real Raft, in one process on loopback.
 func serveDev(ctx context.Context, f *serverFlags, env *environment) error {
-	if f.devNodes != 1 && f.devNodes != 3 && f.devNodes != 5 {
-		return fmt.Errorf("-dev-nodes=%d: 1, 3 and 5 are allowed", f.devNodes)
+	f.devRoot = setting(env, f.devRoot, "DEV_ROOT_TOKEN_ID")
+	if f.devListen = setting(env, f.devListen, "DEV_LISTEN_ADDRESS"); f.devListen == "" {
+		f.devListen = "127.0.0.1:8200"
 	}
-	host, port, err := devAddress(f)
+	d, err := newDevCluster(f, env)
 	if err != nil {
 		return err
 	}
-	level := f.logLevel
-	if level == "" {
-		level = "warn"
-	}
-	log, err := newLogger(env, level, f.logFormat)
-	if err != nil {
-		return err
-	}
-	dir, cleanup, err := devFolder(f.devData)
+	dir, cleanup, err := devFolder(f.devData, devShape{Nodes: f.devNodes, Listen: f.devListen})
 	if err != nil {
 		return err
 	}
 	defer cleanup()
-	d := &devCluster{flags: f, dir: dir, host: host, port: port, log: log}
+	d.dir = dir
 	ins, err := d.start(ctx)
 	if err != nil {
-		for _, in := range ins {
-			err = errors.Join(err, in.stop())
-		}
-		return err
+		return errors.Join(err, stopAll(ins))
 	}
 	d.banner(env)
 	if env.ready != nil {
 		env.ready(d.apis, d.root)
 	}
-	return wait(ctx, ins...)
-}
-
-func devAddress(f *serverFlags) (string, int, error) {
-	host, p, err := net.SplitHostPort(f.devListen)
-	if err != nil {
-		return "", 0, fmt.Errorf("-dev-listen-address=%s: want host:port: %w", f.devListen, err)
-	}
-	port, err := strconv.Atoi(p)
-	if err != nil || port < 1 || port+devPortStep*(f.devNodes-1)+2 > 65535 {
-		return "", 0, fmt.Errorf("-dev-listen-address=%s: the port must leave room for %d nodes", f.devListen, f.devNodes)
-	}
-	return host, port, nil
-}
-
-// devFolder returns the folder of the state and what to do with it at the end.
-func devFolder(keep string) (string, func(), error) {
-	if keep != "" {
-		if err := os.MkdirAll(keep, 0o700); err != nil {
-			return "", nil, fmt.Errorf("-dev-data: %w", err)
-		}
-		return keep, func() {}, nil
-	}
-	dir, err := os.MkdirTemp("", "grove-dev-")
-	if err != nil {
-		return "", nil, fmt.Errorf("temporary folder: %w", err)
-	}
-	return dir, func() { os.RemoveAll(dir) }, nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return wait(ctx, env, cancel, ins...) // the terminal is closed: clean up
 }
 
 // devCluster is a development cluster in the making.
@@ -92,41 +58,73 @@ type devCluster struct {
 	flags *serverFlags
 	dir   string
 	host  string
-	port  int
+	port  int // 0: free ones
 	log   hclog.Logger
 	apis  []string // URLs
 	root  string   // "" when the folder was initialized before
 }
 
+func newDevCluster(f *serverFlags, env *environment) (*devCluster, error) {
+	if !slices.Contains([]int{1, 3, 5}, f.devNodes) {
+		return nil, fmt.Errorf("-dev-nodes=%d: 1, 3 and 5 are allowed", f.devNodes)
+	}
+	host, p, err := net.SplitHostPort(f.devListen)
+	if err != nil {
+		return nil, fmt.Errorf("-dev-listen-address=%s: want host:port", f.devListen)
+	}
+	port, err := strconv.Atoi(p)
+	if err != nil || port < 0 || port+devPortStep*(f.devNodes-1)+2 > 65535 {
+		return nil, fmt.Errorf("-dev-listen-address=%s: the port must leave room for %d node(s)", f.devListen, f.devNodes)
+	}
+	if port == 0 && f.devData != "" && f.devNodes > 1 {
+		return nil, errors.New("-dev-data keeps a cluster of several nodes only with a fixed port in -dev-listen-address")
+	}
+	level := f.logLevel
+	if level == "" {
+		level = "error" // the banner is what a newcomer should see
+	}
+	log, err := newLogger(env, level, f.logFormat)
+	return &devCluster{flags: f, host: host, port: port, log: log}, err
+}
+
+// start brings the nodes up, one after the other; the first makes the cluster.
 func (d *devCluster) start(ctx context.Context) ([]*instance, error) {
 	var ins []*instance
 	for i := range d.flags.devNodes {
 		in, err := startNode(d.node(i))
 		if err != nil {
-			return ins, err
+			return ins, fmt.Errorf("node %d: %w", i+1, err)
 		}
 		ins = append(ins, in)
-		d.apis = append(d.apis, "http://"+in.addrs[0])
+		d.apis = append(d.apis, "http://"+reachable(in.addrs[0], "127.0.0.1"))
 		if i == 0 {
 			if err := d.initialize(ctx); err != nil {
 				return ins, err
 			}
 		}
 	}
-	return ins, d.await(ctx, ins)
+	if err := d.await(ctx, ins); err != nil {
+		return ins, err
+	}
+	return ins, d.checkRoot(ctx)
 }
 
 func (d *devCluster) node(i int) nodeConfig {
-	port := d.port + i*devPortStep
+	api, peer := 0, 0
+	if d.port > 0 {
+		api = d.port + i*devPortStep
+		peer = api + 1
+	}
 	name := fmt.Sprintf("node%d", i+1)
 	log := d.log.Named(name)
 	c := nodeConfig{
-		cluster: cluster.Config{
-			DataDir: filepath.Join(d.dir, name), NodeID: name, ClusterAddr: net.JoinHostPort(d.host, strconv.Itoa(port+1)), Logger: log,
-		},
-		api:       httpapi.Config{Logger: log, ClusterName: "grove-dev", RootTokenID: d.flags.devRoot},
-		listeners: []listenerConfig{{address: net.JoinHostPort(d.host, strconv.Itoa(port))}},
+		cluster: cluster.Config{DataDir: filepath.Join(d.dir, name), NodeID: name, Logger: log},
+		api:     httpapi.Config{Logger: log, ClusterName: "grove-dev", RootTokenID: d.flags.devRoot},
 	}
+	c.listeners = []listenerConfig{{address: net.JoinHostPort(d.host, strconv.Itoa(api))}}
+	// All peers are in this process: they are never bound to more than the API is, or loopback.
+	host, _, _ := net.SplitHostPort(reachable(c.listeners[0].address, "127.0.0.1"))
+	c.cluster.ClusterAddr = net.JoinHostPort(host, strconv.Itoa(peer))
 	if i > 0 {
 		c.cluster.RetryJoin = []string{d.apis[0]}
 	}
@@ -136,7 +134,7 @@ func (d *devCluster) node(i int) nodeConfig {
 // initialize makes the cluster through the first node's own API, unless it is made.
 func (d *devCluster) initialize(ctx context.Context) error {
 	c := &client{addr: d.apis[0], http: newHTTPClient(nil)}
-	st, err := c.call(ctx, "GET", "sys/init", nil)
+	st, err := c.call(ctx, http.MethodGet, "sys/init", nil, nil)
 	if err != nil {
 		return err
 	}
@@ -144,12 +142,26 @@ func (d *devCluster) initialize(ctx context.Context) error {
 		d.root = d.flags.devRoot
 		return nil
 	}
-	a, err := c.call(ctx, "PUT", "sys/init", map[string]any{})
+	a, err := c.call(ctx, http.MethodPut, "sys/init", nil, map[string]any{})
 	if err != nil {
 		return err
 	}
 	d.root, _ = a.raw["root_token"].(string)
 	return nil
+}
+
+// checkRoot refuses a root token that the kept state does not know: the first start chose it.
+func (d *devCluster) checkRoot(ctx context.Context) error {
+	if d.root == "" {
+		return nil
+	}
+	c := &client{addr: d.apis[0], token: d.root, http: newHTTPClient(nil)}
+	_, err := c.call(ctx, http.MethodGet, "auth/token/lookup-self", nil, nil)
+	var api *apiError
+	if errors.As(err, &api) && api.status == http.StatusForbidden {
+		return fmt.Errorf("-dev-data=%s: the cluster in this folder does not know the given root token", d.flags.devData)
+	}
+	return err
 }
 
 // await returns when every node takes requests and has a vote.
@@ -196,7 +208,11 @@ func (d *devCluster) banner(env *environment) {
 	if d.flags.devData != "" {
 		kept = "kept in " + d.flags.devData
 	}
-	fmt.Fprintf(env.stdout, `Grove v%s, development cluster of %d node(s): do not use it for production.
+	export := "export VAULT_ADDR=" + d.apis[len(d.apis)-1]
+	if d.root != "" {
+		export += " VAULT_TOKEN=" + d.root
+	}
+	fmt.Fprintf(env.stdout, `Grove v%s, development cluster of %d node(s): not for production.
 
   API         %s
   Root token  %s
@@ -204,11 +220,11 @@ func (d *devCluster) banner(env *environment) {
 
 Try, in another terminal:
 
-  export VAULT_ADDR=%s VAULT_TOKEN=%s
+  %s
   grove status
   grove token create -policy=default -ttl=1h -use-limit=3
   grove operator raft list-peers
 
 Ctrl-C ends it.
-`, version, d.flags.devNodes, strings.Join(d.apis, "  "), root, kept, d.apis[len(d.apis)-1], root)
+`, version, d.flags.devNodes, strings.Join(d.apis, "  "), root, kept, export)
 }

@@ -1,18 +1,18 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/spf13/cobra"
 )
 
 func newLeaseLookup(env *environment) *cobra.Command {
 	return command(env, "lookup ID", "Show a lease", cobra.ExactArgs(1), func(s *session, args []string) error {
-		a, err := s.try("looking up lease id "+args[0], "PUT", "sys/leases/lookup", map[string]any{"lease_id": args[0]})
+		a, err := s.put("looking up lease id "+args[0], "sys/leases/lookup", map[string]any{"lease_id": args[0]})
 		if err != nil {
 			return err
 		}
-		return s.p.show(a.raw, dataRows(a.raw))
+		return s.p.secret(a)
 	})
 }
 
@@ -23,38 +23,35 @@ func newLeaseRenew(env *environment) *cobra.Command {
 		if increment != "" {
 			body["increment"] = increment
 		}
-		a, err := s.try("renewing "+args[0], "PUT", "sys/leases/renew", body)
+		a, err := s.put("renewing "+args[0], "sys/leases/renew", body)
 		if err != nil {
 			return err
 		}
-		return s.p.show(a.raw, authRows(a.raw)[1:])
+		return s.p.secret(a)
 	})
-	c.Flags().StringVar(&increment, "increment", "", "TTL to ask for")
+	c.Flags().StringVarP(&increment, "increment", "i", "", "TTL to ask for")
 	return c
 }
 
 func newLeaseRevoke(env *environment) *cobra.Command {
 	var prefix, force, wait bool
 	c := command(env, "revoke ID | PREFIX", "Revoke a lease, or all below a path", cobra.ExactArgs(1), func(s *session, args []string) error {
-		path, body := "sys/leases/revoke", map[string]any{"lease_id": args[0], "sync": wait}
+		path, body, done := "sys/leases/revoke", map[string]any{"lease_id": args[0], "sync": wait}, "Success! Revoked lease: %s"
 		switch {
 		case force && !prefix:
-			return fmt.Errorf("-force needs -prefix")
+			return errors.New("-force needs -prefix")
 		case force:
-			path, body = "sys/leases/revoke-force/"+args[0], map[string]any{}
+			path, body, done = "sys/leases/revoke-force/"+args[0], map[string]any{}, "Success! Force revoked any leases with prefix: %s"
 		case prefix:
-			path, body = "sys/leases/revoke-prefix/"+args[0], map[string]any{"sync": wait}
+			path, body, done = "sys/leases/revoke-prefix/"+args[0], map[string]any{"sync": wait}, "Success! Revoked any leases with prefix: %s"
 		}
-		if _, err := s.try("revoking lease "+args[0], "PUT", path, body); err != nil {
+		if _, err := s.put("revoking lease "+args[0], path, body); err != nil {
 			return err
 		}
-		if prefix {
-			return s.say("Success! Revoked any leases with prefix: %s", args[0])
-		}
-		return s.say("Success! Revoked lease: %s", args[0])
+		return s.say(done, args[0])
 	})
 	c.Flags().BoolVar(&prefix, "prefix", false, "the argument is a path prefix")
-	c.Flags().BoolVar(&force, "force", false, "also when a side effect fails")
+	c.Flags().BoolVarP(&force, "force", "f", false, "also when a side effect fails")
 	c.Flags().BoolVar(&wait, "sync", false, "wait until it is done (Grove always does)")
 	return c
 }

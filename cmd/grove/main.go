@@ -1,4 +1,14 @@
 // Command grove is the server and the client of a clustered token store.
+//
+// `grove server` runs a node of a cluster from configuration files as they are written for
+// Vault's integrated storage, or, with -dev, a whole cluster in one process. All other
+// commands are clients of the HTTP API, with the names, flags, environment variables and
+// exit codes of Vault's: 0 success, 1 a wrong call or a server that fails, 2 an error that the API
+// answered.
+//
+// Invariants: nothing but main reads the process's arguments, environment and standard streams,
+// so that tests run the same run; every error is printed once, on standard error; a token is
+// printed only where the user asked for one, and never logged.
 package main
 
 import (
@@ -8,8 +18,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -22,20 +33,30 @@ type environment struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	terminal       bool // stdout is one
+	// hangup, if set, starts to catch SIGHUP: a server reads its certificates again then.
+	hangup func() <-chan os.Signal
 	// ready, if set, is called with the API addresses once a server serves: for tests.
 	ready func(addrs []string, rootToken string)
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	env := &environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
-	code := run(ctx, os.Args[1:], env)
-	stop()
-	os.Exit(code)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
+	env := &environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, hangup: hangup}
+	if st, err := os.Stdout.Stat(); err == nil {
+		env.terminal = st.Mode()&os.ModeCharDevice != 0
+	}
+	os.Exit(run(ctx, os.Args[1:], env))
 }
 
-// exitError carries the exit code of a command that has said all it has to say.
+func hangup() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c
+}
+
+// exitError carries the exit code of a command; without err, it has said all it has to say.
 type exitError struct {
 	code int
 	err  error
@@ -48,6 +69,9 @@ func (e *exitError) Error() string {
 	}
 	return e.err.Error()
 }
+
+// Unwrap gives errors.As the error below.
+func (e *exitError) Unwrap() error { return e.err }
 
 // run is the whole program: 0 is success, 1 a local error, 2 an error of the server.
 func run(ctx context.Context, args []string, env *environment) int {
@@ -63,9 +87,15 @@ func run(ctx context.Context, args []string, env *environment) int {
 		code = exit.code
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(env.stderr, text)
+		fmt.Fprintln(env.stderr, capitalized(text))
 	}
 	return code
+}
+
+// capitalized makes a sentence of an error.
+func capitalized(text string) string {
+	r, n := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(r)) + text[n:]
 }
 
 func newRoot(env *environment) *cobra.Command {
@@ -91,16 +121,15 @@ func newVersion(env *environment) *cobra.Command {
 	}
 }
 
-// normalize turns the reference's long flags with one dash (-dev, -address=…) into
-// those with two. A lone "-" and what follows "--" stay.
+// normalize turns the reference's long flags with one dash (-dev, -address=…) into those with
+// two. Single letters (-f), "-", numbers, and what follows "--" stay.
 func normalize(args []string) []string {
 	out := make([]string, 0, len(args))
 	for i, a := range args {
 		if a == "--" {
 			return append(out, args[i:]...)
 		}
-		name := strings.TrimLeft(a, "-")
-		if strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && len(name) > 1 {
+		if len(a) > 2 && a[0] == '-' && unicode.IsLetter(rune(a[1])) && a[2] != '=' {
 			a = "-" + a
 		}
 		out = append(out, a)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 
@@ -10,57 +11,48 @@ import (
 	"github.com/tokengrove/grove/httpapi/acl"
 )
 
+const policyPath = "sys/policies/acl/"
+
 func newPolicyList(env *environment) *cobra.Command {
 	return command(env, "list", "List the policies", cobra.NoArgs, func(s *session, _ []string) error {
-		a, err := s.try("listing policies", "GET", "sys/policies/acl?list=true", nil)
+		a, err := s.keys("listing policies", strings.TrimSuffix(policyPath, "/"), nil)
 		if err != nil {
 			return err
 		}
-		return s.lines(a)
+		return s.p.list(a.data()["keys"], "")
 	})
-}
-
-// lines prints the keys of a list.
-func (s *session) lines(a *answer) error {
-	data, _ := a.raw["data"].(map[string]any)
-	if s.p.format != "table" {
-		return s.p.encode(data["keys"])
-	}
-	list, _ := data["keys"].([]any)
-	for _, k := range list {
-		if err := s.say("%v", k); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func newPolicyRead(env *environment) *cobra.Command {
 	return command(env, "read NAME", "Print a policy", cobra.ExactArgs(1), func(s *session, args []string) error {
-		a, err := s.try("reading policy named "+args[0], "GET", "sys/policies/acl/"+args[0], nil)
+		name := policyName(args[0])
+		a, err := s.get("reading policy named "+name, policyPath+name)
 		if err != nil {
-			return err
+			return missing(err, "no policy named: %s", name)
 		}
-		if s.p.format != "table" {
-			return s.p.encode(a.raw["data"])
+		text := plain(a.data()["policy"])
+		if s.p.format != "table" || s.p.field != "" {
+			return s.p.object(map[string]any{"policy": text}, nil)
 		}
-		data, _ := a.raw["data"].(map[string]any)
-		return s.say("%s", strings.TrimSpace(plain(data["policy"])))
+		return s.say("%s", strings.TrimSpace(text))
 	})
 }
 
+// policyName is the name as the server keeps it.
+func policyName(arg string) string { return strings.ToLower(strings.TrimSpace(arg)) }
+
 func newPolicyWrite(env *environment) *cobra.Command {
 	return command(env, "write NAME FILE | -", "Write a policy", cobra.ExactArgs(2), func(s *session, args []string) error {
-		text := args[1]
-		if text != "-" {
-			text = "@" + text
+		source := args[1]
+		if source != "-" {
+			source = "@" + source
 		}
-		text, err := s.expand(text)
+		text, err := s.expand(source)
 		if err != nil {
 			return fmt.Errorf("reading the policy: %w", err)
 		}
-		name := strings.ToLower(strings.TrimSpace(args[0]))
-		if _, err := s.try("uploading policy", "PUT", "sys/policies/acl/"+name, map[string]any{"policy": text}); err != nil {
+		name := policyName(args[0])
+		if _, err := s.put("uploading policy", policyPath+name, map[string]any{"policy": text}); err != nil {
 			return err
 		}
 		return s.say("Success! Uploaded policy: %s", name)
@@ -69,10 +61,11 @@ func newPolicyWrite(env *environment) *cobra.Command {
 
 func newPolicyDelete(env *environment) *cobra.Command {
 	return command(env, "delete NAME", "Delete a policy", cobra.ExactArgs(1), func(s *session, args []string) error {
-		if _, err := s.try("deleting "+args[0], "DELETE", "sys/policies/acl/"+args[0], nil); err != nil {
+		name := policyName(args[0])
+		if _, err := s.do(request{what: "deleting " + name, method: http.MethodDelete, path: policyPath + name}); err != nil {
 			return err
 		}
-		return s.say("Success! Deleted policy: %s", args[0])
+		return s.say("Success! Deleted policy: %s", name)
 	})
 }
 
@@ -82,14 +75,14 @@ func newPolicyFmt(env *environment) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			b, err := os.ReadFile(args[0])
 			if err != nil {
-				return err
+				return fmt.Errorf("policy file: %w", err)
 			}
 			out, err := acl.Format(string(b))
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			if err := os.WriteFile(args[0], []byte(strings.TrimRight(out, "\n")+"\n"), 0o644); err != nil {
-				return err
+				return fmt.Errorf("policy file: %w", err)
 			}
 			_, err = fmt.Fprintf(env.stdout, "Success! Formatted policy: %s\n", args[0])
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 )
@@ -24,14 +26,14 @@ func newServer(env *environment) *cobra.Command {
 	var f serverFlags
 	c := &cobra.Command{
 		Use: "server", Short: "Run a node", Args: cobra.NoArgs,
-		Long: "Run a node of a cluster from configuration files, or, with -dev, one or three nodes in this process.",
+		Long: "Run a node of a cluster from configuration files, or, with -dev, a whole cluster in this process.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), &f, env) },
 	}
 	fl := c.Flags()
 	fl.BoolVar(&f.dev, "dev", false, "run on loopback, initialized, for development")
 	fl.IntVar(&f.devNodes, "dev-nodes", 1, "nodes of a development cluster: 1, 3 or 5")
-	fl.StringVar(&f.devRoot, "dev-root-token-id", "", "root token of a development cluster (default: a random one)")
-	fl.StringVar(&f.devListen, "dev-listen-address", "127.0.0.1:8200", "API of the first node; the next ones are 10 ports further each")
+	fl.StringVar(&f.devRoot, "dev-root-token-id", "", "root token of a development cluster, also VAULT_DEV_ROOT_TOKEN_ID (default a random one)")
+	fl.StringVar(&f.devListen, "dev-listen-address", "", "API of the first node, the next ones are 10 ports further each; also VAULT_DEV_LISTEN_ADDRESS (default 127.0.0.1:8200)")
 	fl.StringVar(&f.devData, "dev-data", "", "keep the state of a development cluster in this folder")
 	fl.StringArrayVar(&f.config, "config", nil, "configuration file (HCL or JSON) or folder of such; repeatable")
 	fl.StringVar(&f.logLevel, "log-level", "", "trace, debug, info, warn or error")
@@ -53,7 +55,7 @@ func serve(ctx context.Context, f *serverFlags, env *environment) error {
 
 // serveConfig runs one node until ctx ends or the node fails.
 func serveConfig(ctx context.Context, f *serverFlags, env *environment) error {
-	c, warnings, err := loadConfig(f.config)
+	c, warnings, err := loadConfig(f.config, env)
 	if err != nil {
 		return err
 	}
@@ -67,10 +69,7 @@ func serveConfig(ctx context.Context, f *serverFlags, env *environment) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range warnings {
-		log.Warn(w)
-	}
-	nc, err := c.node(log)
+	nc, err := c.plan(log)
 	if err != nil {
 		return err
 	}
@@ -78,32 +77,75 @@ func serveConfig(ctx context.Context, f *serverFlags, env *environment) error {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "api", in.addrs, "cluster", in.node.Addr(), "node", in.node.ID())
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	forget, err := writePID(c.PIDFile)
+	if err != nil {
+		return errors.Join(err, in.stop())
+	}
+	defer forget()
+	log.Info("serving", "api", in.addrs, "cluster", in.node.Addr(), "node", in.node.ID(), "data", c.Storage.Path)
+	if !in.node.Status().Initialized && len(c.Storage.Joins) == 0 {
+		log.Info("this node is in no cluster yet: `grove operator init` makes one of it, `grove operator raft join` joins another's")
+	}
 	if env.ready != nil {
 		env.ready(in.addrs, "")
 	}
-	return wait(ctx, in)
+	return wait(ctx, env, in.reload, in)
 }
 
-// wait returns when ctx ends or one of the nodes fails, after all were stopped.
-func wait(ctx context.Context, ins ...*instance) error {
+// writePID writes the process ID, and returns what removes it again.
+func writePID(file string) (func(), error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	if err := os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return nil, fmt.Errorf("pid_file: %w", err)
+	}
+	return func() { os.Remove(file) }, nil
+}
+
+// wait returns when ctx ends or one of the nodes fails, after all were stopped. onHangup runs at
+// every SIGHUP.
+func wait(ctx context.Context, env *environment, onHangup func(), ins ...*instance) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var hangup <-chan os.Signal
+	if env.hangup != nil {
+		hangup = env.hangup()
+	}
 	failed := make(chan error, len(ins))
 	for _, in := range ins {
 		go func() {
 			select {
 			case err := <-in.failed:
-				failed <- fmt.Errorf("node %s: %w", in.node.ID(), err)
+				failed <- fmt.Errorf("node %s FAILED and stops: %w", in.node.ID(), err)
 			case <-ctx.Done():
 			}
 		}()
 	}
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
+	for {
+		select {
+		case <-ctx.Done():
+			return stopAll(ins)
+		case err := <-failed:
+			return errors.Join(err, stopAll(ins))
+		case <-hangup:
+			onHangup()
+		}
 	}
+}
+
+// stopAll stops the nodes side by side: one that waits for a quorum does not keep the others.
+func stopAll(ins []*instance) error {
+	errs := make(chan error, len(ins))
 	for _, in := range ins {
-		err = errors.Join(err, in.stop())
+		go func() { errs <- in.stop() }()
 	}
-	return err
+	var all error
+	for range ins {
+		all = errors.Join(all, <-errs)
+	}
+	return all
 }

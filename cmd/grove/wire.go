@@ -8,7 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,19 +27,25 @@ type nodeConfig struct {
 
 // listenerConfig is one API listener.
 type listenerConfig struct {
-	address string
-	tls     *tls.Config // nil: plain
+	address  string
+	tls      *tls.Config // nil: plain
+	pair     *keyPair    // nil with tls
+	timeouts timeouts
 }
 
-// instance is a running node.
+// instance is a running node. Its goroutines end with stop.
 type instance struct {
 	node    *cluster.Node
+	log     hclog.Logger
 	servers []*http.Server
+	pairs   []*keyPair
 	addrs   []string // bound, of the API
 	failed  chan error
+	done    chan struct{} // closed by stop
+	running sync.WaitGroup
 }
 
-// Times of every API server.
+// Times of every API server, unless its listener says otherwise.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 60 * time.Second
@@ -50,95 +57,137 @@ const (
 // startNode binds the listeners, opens the node and serves. The listeners come first, so
 // that a port in use is found before anything is touched, and their address can be announced.
 func startNode(c nodeConfig) (*instance, error) {
-	in := &instance{failed: make(chan error, len(c.listeners)+1)}
-	var ls []net.Listener
+	in := &instance{log: c.api.Logger, failed: make(chan error, len(c.listeners)+1), done: make(chan struct{})}
+	ls, err := in.listen(c.listeners)
+	if err != nil {
+		return nil, err
+	}
 	closeAll := func() {
 		for _, l := range ls {
 			l.Close()
 		}
 	}
-	for _, lc := range c.listeners {
-		l, err := net.Listen("tcp", lc.address)
-		if err != nil {
-			closeAll()
-			return nil, fmt.Errorf("listener: %w", err)
-		}
-		in.addrs = append(in.addrs, l.Addr().String())
-		if lc.tls != nil {
-			l = tls.NewListener(l, lc.tls)
-		}
-		ls = append(ls, l)
-	}
-	if c.cluster.Advertise.API == "" && len(in.addrs) > 0 {
-		c.cluster.Advertise.API = "http://" + in.addrs[0]
-		if c.listeners[0].tls != nil {
-			c.cluster.Advertise.API = "https://" + in.addrs[0]
-		}
-	}
-	c.cluster.Advertise.Version = version
-	if host, err := os.Hostname(); err == nil {
-		c.cluster.Advertise.Hostname = host
-	}
-	node, err := cluster.Open(c.cluster)
-	if err != nil {
+	in.announce(&c)
+	if in.node, err = cluster.Open(c.cluster); err != nil {
 		closeAll()
-		return nil, err
+		return nil, plainly(err)
 	}
-	in.node = node
-	c.api.Store, c.api.Cluster, c.api.Version = node, node, version
+	c.api.Store, c.api.Cluster, c.api.Version = in.node, in.node, version
 	handler, err := httpapi.New(c.api)
 	if err != nil {
 		closeAll()
-		return nil, errors.Join(err, node.Close())
+		return nil, errors.Join(err, in.node.Close())
 	}
-	for _, l := range ls {
-		in.serve(l, handler, c.api.Logger)
+	for i, l := range ls {
+		in.serve(l, handler, c.listeners[i].timeouts)
 	}
-	go func() {
-		if err, ok := <-node.Failed(); ok {
-			in.failed <- err
-		}
-	}()
+	in.running.Go(in.watch)
 	return in, nil
 }
 
-func (in *instance) serve(l net.Listener, h http.Handler, log hclog.Logger) {
+func (in *instance) listen(cs []listenerConfig) ([]net.Listener, error) {
+	var ls []net.Listener
+	for _, c := range cs {
+		l, err := net.Listen("tcp", c.address)
+		if err != nil {
+			for _, l := range ls {
+				l.Close()
+			}
+			return nil, fmt.Errorf("listener %s: %w", c.address, plainly(err))
+		}
+		in.addrs = append(in.addrs, l.Addr().String())
+		if c.tls != nil {
+			l = tls.NewListener(l, c.tls)
+			in.pairs = append(in.pairs, c.pair)
+		}
+		ls = append(ls, l)
+	}
+	return ls, nil
+}
+
+// announce fills in how clients and peers reach and see the node.
+func (in *instance) announce(c *nodeConfig) {
+	a := &c.cluster.Advertise
+	if a.API == "" && len(in.addrs) > 0 {
+		scheme := "http://"
+		if c.listeners[0].tls != nil {
+			scheme = "https://"
+		}
+		a.API = scheme + reachable(in.addrs[0], "")
+	}
+	a.Version = version
+	if host, err := os.Hostname(); err == nil {
+		a.Hostname = host
+	}
+}
+
+// plainly says what an operator wants to read about the usual troubles at start.
+func plainly(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		var op *net.OpError
+		if errors.As(err, &op) && op.Addr != nil {
+			return fmt.Errorf("%s is in use by another process", op.Addr)
+		}
+		return fmt.Errorf("the address is in use by another process: %w", err)
+	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("not allowed to write or bind: %w", err)
+	}
+	return err
+}
+
+func (in *instance) serve(l net.Listener, h http.Handler, t timeouts) {
+	or := func(d, usual time.Duration) time.Duration {
+		if d == 0 {
+			return usual
+		}
+		return d
+	}
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: 1 << 20, ErrorLog: log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		Handler: h, ReadHeaderTimeout: or(t.ReadHeader, readHeaderTimeout), ReadTimeout: or(t.Read, readTimeout),
+		WriteTimeout: or(t.Write, writeTimeout), IdleTimeout: or(t.Idle, idleTimeout),
+		MaxHeaderBytes: 1 << 20, ErrorLog: in.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	in.servers = append(in.servers, s)
-	go func() {
+	in.running.Go(func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			in.failed <- fmt.Errorf("serving %s: %w", l.Addr(), err)
 		}
-	}()
+	})
 }
 
-// stop drains the API and closes the node.
+// watch hands on that the replica cannot be trusted any more.
+func (in *instance) watch() {
+	select {
+	case err := <-in.node.Failed():
+		in.failed <- err
+	case <-in.done:
+	}
+}
+
+// reload reads the certificates again.
+func (in *instance) reload() {
+	for _, p := range in.pairs {
+		if err := p.load(); err != nil {
+			in.log.Error("the certificate in use stays", "error", err)
+			continue
+		}
+		in.log.Info("certificate read again", "file", p.certFile)
+	}
+}
+
+// stop drains the API, closes the node, and waits for both.
 func (in *instance) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
+	close(in.done)
 	var err error
 	for _, s := range in.servers {
-		if e := s.Shutdown(ctx); e != nil {
-			err = errors.Join(err, e, s.Close())
+		if e := s.Shutdown(ctx); e != nil { // too slow: cut
+			err = errors.Join(err, s.Close())
 		}
 	}
-	return errors.Join(err, in.node.Close())
-}
-
-// newLogger logs to the environment's standard error.
-func newLogger(env *environment, level, format string) (hclog.Logger, error) {
-	if level == "" {
-		level = "info"
-	}
-	l := hclog.LevelFromString(level)
-	if l == hclog.NoLevel {
-		return nil, fmt.Errorf("log level %q: trace, debug, info, warn and error are allowed", level)
-	}
-	if format != "" && format != "standard" && format != "json" {
-		return nil, fmt.Errorf("log format %q: standard and json are allowed", format)
-	}
-	return hclog.New(&hclog.LoggerOptions{Name: "grove", Level: l, Output: env.stderr, JSONFormat: strings.EqualFold(format, "json")}), nil
+	err = errors.Join(err, in.node.Close())
+	in.running.Wait()
+	return err
 }

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// loginFlags are the flags of `grove login`.
+type loginFlags struct {
+	method                      string
+	noStore, noPrint, tokenOnly bool
+}
+
+func newLogin(env *environment) *cobra.Command {
+	f := &loginFlags{}
+	c := command(env, "login [TOKEN | -]", "Check a token and keep it for later commands", cobra.MaximumNArgs(1), f.run)
+	c.Flags().StringVar(&f.method, "method", "token", "login method")
+	c.Flags().BoolVar(&f.noStore, "no-store", false, "do not keep the token")
+	c.Flags().BoolVar(&f.noPrint, "no-print", false, "do not print the token")
+	c.Flags().BoolVar(&f.tokenOnly, "token-only", false, "only print the token: -no-store -field=token")
+	return c
+}
+
+func (f *loginFlags) run(s *session, args []string) error {
+	if f.method != "token" {
+		return fmt.Errorf("login method %q is not supported: only \"token\" is", f.method)
+	}
+	if f.tokenOnly {
+		f.noStore, s.p.field = true, "token"
+	}
+	t, err := s.readToken(args)
+	if err != nil {
+		return err
+	}
+	s.c.token = t
+	a, err := s.get("authenticating", "auth/token/lookup-self")
+	if err != nil {
+		return err
+	}
+	if !f.noStore {
+		if err := keepToken(s.env, t); err != nil {
+			return err
+		}
+		s.warnOfVariable()
+	}
+	if f.noPrint {
+		return nil
+	}
+	if s.p.format == "table" && s.p.field == "" {
+		if err := s.say("%s", f.success()); err != nil {
+			return err
+		}
+	}
+	auth, err := authOf(t, a)
+	if err != nil {
+		return err
+	}
+	return s.p.secret(auth)
+}
+
+func (f *loginFlags) success() string {
+	if f.noStore {
+		return "Success! You are now authenticated. The token was not stored: set GROVE_TOKEN or\nrun \"grove login\" without -no-store.\n"
+	}
+	return "Success! You are now authenticated. The token information displayed below\nis already stored in ~/" + tokenFiles[0] + ". You do NOT need to run \"grove login\"\nagain. Future requests of this user use this token.\n"
+}
+
+// warnOfVariable: a token in the environment goes before the one just stored.
+func (s *session) warnOfVariable() {
+	for _, name := range []string{"GROVE_TOKEN", "VAULT_TOKEN"} {
+		if s.env.getenv(name) != "" {
+			fmt.Fprintf(s.env.stderr, "WARNING! The environment variable %s is set. It takes precedence over the token\nthat was just stored; unset it to use that one.\n\n", name)
+			return
+		}
+	}
+}
+
+// authOf makes of the lookup of a token what a login method would have answered.
+func authOf(t string, a *answer) (*answer, error) {
+	data := a.data()
+	renewable, _ := data["renewable"].(bool)
+	raw := map[string]any{
+		"request_id": a.raw["request_id"], "lease_id": "", "lease_duration": json.Number("0"), "renewable": false, "data": nil, "warnings": a.raw["warnings"],
+		"auth": map[string]any{
+			"client_token": t, "accessor": data["accessor"], "policies": data["policies"], "token_policies": data["policies"],
+			"identity_policies": data["identity_policies"], "metadata": data["meta"], "lease_duration": data["ttl"], "renewable": renewable,
+			"entity_id": data["entity_id"], "orphan": data["orphan"], "token_type": data["type"],
+		},
+	}
+	body, err := json.Marshal(raw)
+	return &answer{raw: raw, body: body}, err
+}
+
+func (s *session) readToken(args []string) (string, error) {
+	if len(args) == 1 && args[0] != "-" {
+		return strings.TrimPrefix(args[0], "token="), nil
+	}
+	if len(args) == 0 {
+		fmt.Fprint(s.env.stderr, "Token: ")
+	}
+	text, err := readLine(s.env.stdin)
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	t := strings.TrimSpace(text)
+	if t == "" {
+		return "", errors.New("no token was given")
+	}
+	return t, nil
+}
+
+// readLine reads to the end of the line and not further: a terminal has no end.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	one := make([]byte, 1)
+	for len(line) < 1<<16 {
+		_, err := io.ReadFull(r, one)
+		if errors.Is(err, io.EOF) || err == nil && one[0] == '\n' {
+			break
+		}
+		if err != nil {
+			return "", err
+		}
+		line = append(line, one[0])
+	}
+	return string(line), nil
+}
