@@ -36,7 +36,7 @@ func checkDepth(text string) error {
 // hclSteps returns a function that steps through the tokens: 1 for an opening one, -1 for a
 // closing one.
 func hclSteps(text string) func() (int, bool) {
-	// The parser replaces line ends like this; a heredoc would end elsewhere without it.
+	// The parser replaces line ends like this first: both must read the same bytes.
 	sc := scanner.New([]byte(strings.ReplaceAll(text, "\r\n", "\n")))
 	sc.Error = func(token.Pos, string) {} // the parser will say it
 	return func() (int, bool) {
