@@ -20,7 +20,7 @@ import (
 // requestTimeout bounds every request.
 const requestTimeout = 30 * time.Second
 
-// attempts bounds how often a request is evaluated again because the epoch moved.
+// attempts bounds how often a request is evaluated again because what it relied on changed.
 const attempts = 20
 
 // api is the handler of all routes.
@@ -39,12 +39,11 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	a := &api{cfg: cfg, store: cfg.Store, cluster: cfg.Cluster, log: cfg.Logger, now: cfg.Now}
-	m := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	v1 := m.PathPrefix("/v1/").Subrouter()
-	for _, rt := range routes {
-		v1.Handle("/"+rt.path, a.adapt(&rt))
+	m := mux.NewRouter().SkipClean(true)
+	for i := range routes {
+		m.Handle("/v1/"+routes[i].path, a.adapt(&routes[i]))
 	}
-	v1.PathPrefix("/").Handler(a.adapt(nil))
+	m.PathPrefix("/v1/").Handler(a.adapt(nil))
 	m.NotFoundHandler = http.HandlerFunc(outside)
 	return a.guard(m), nil
 }
@@ -55,7 +54,8 @@ func outside(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "404 page not found", http.StatusNotFound)
 }
 
-// guard sets the headers that every answer has, and turns a panic into a 500.
+// guard sets the headers that every answer has, gives the path of a list the slash at its
+// end by which it is routed, and turns a panic into a 500.
 func (a *api) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -68,6 +68,9 @@ func (a *api) guard(next http.Handler) http.Handler {
 				a.writeFailure(w, fail(http.StatusInternalServerError, "internal error"))
 			}
 		}()
+		if op, _, err := operationOf(r); err == nil && op == acl.List && !strings.HasSuffix(r.URL.Path, "/") {
+			r.URL.Path += "/"
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -77,33 +80,28 @@ func (a *api) adapt(rt *route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
-		rq := &request{ctx: ctx, api: a, http: r, vars: mux.Vars(r), id: tokenOf(r), path: strings.TrimPrefix(r.URL.Path, "/v1/")}
-		rs, err := a.serve(w, rq, rt)
-		if err != nil {
-			f := failureOf(err)
-			if f.status == http.StatusInternalServerError {
-				a.log.Error("request failed", "path", rq.path, "error", err)
-			}
-			a.writeFailure(w, f)
+		rq := a.newRequest(ctx, r)
+		served := rt
+		if climbs(rq.path) {
+			served = nil
+		}
+		rs, err := a.serve(w, rq, served)
+		a.writeHeaders(w, rq)
+		if err == nil {
+			a.write(w, rq, rs)
 			return
 		}
-		a.write(w, rq, rs)
+		f := failureOf(err)
+		if f.status == http.StatusInternalServerError {
+			a.log.Error("request failed", "path", rq.path, "error", err)
+		}
+		a.writeFailure(w, f)
 	})
 }
 
 func (a *api) serve(w http.ResponseWriter, rq *request, rt *route) (*response, error) {
-	var err error
-	if rq.op, err = operationOf(rq.http); err != nil {
+	if err := rq.read(w); err != nil {
 		return nil, err
-	}
-	if rq.op == acl.List && !strings.HasSuffix(rq.path, "/") {
-		rq.path += "/"
-	}
-	rq.raw = map[string]any{}
-	if rq.op == acl.Update || rq.op == acl.Patch {
-		if rq.raw, err = readBody(w, rq.http); err != nil {
-			return nil, err
-		}
 	}
 	if err := a.awaitIndex(rq); err != nil {
 		return nil, err
@@ -126,7 +124,7 @@ func (a *api) awaitIndex(rq *request) error {
 			return invalid("header %s: %q is not an index, a decimal number", h, v)
 		}
 		if err := a.store.WaitIndex(rq.ctx, n); err != nil {
-			return err
+			return unavailable(err)
 		}
 	}
 	return nil
@@ -138,45 +136,50 @@ func (a *api) serveOpen(rq *request, rt *route) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	rq.now = a.local()
-	a.store.View(func(m *fsm.Machine) { rq.identity, rq.now = m.Identity(), m.Now(rq.now) })
+	a.store.View(func(m *fsm.Machine) { rq.identity, rq.now = m.Identity(), m.Now(a.local()) })
 	return op.run(rq)
 }
 
 // serveAuthenticated evaluates a request until its decision is neither stale nor doubtful.
 // The first evaluation of a write is optimistic, against whatever the local replica
-// holds; a refusal counts only after a barrier.
+// holds; a refusal counts only after a barrier, or when apply has spoken it.
 func (a *api) serveAuthenticated(rq *request, rt *route) (*response, error) {
 	if rq.id == "" {
 		return nil, errNoToken
 	}
-	fresh := rq.op == acl.Read || rq.op == acl.List || rt.reads(rq.op)
-	stale := rq.http.Header.Get("X-Grove-Consistency") == "stale" && fresh
+	if rt.reads(rq.op) && !(rt != nil && rt.local) && !rq.takesStale() {
+		if err := a.barrier(rq); err != nil {
+			return nil, err
+		}
+	}
 	for range attempts {
-		if fresh && !stale {
-			if err := a.store.Barrier(rq.ctx); err != nil {
-				return nil, err
-			}
+		rs, err := a.attempt(rq, rt)
+		doubtful := err != nil && !rq.fresh && !rq.answered && failureOf(err).status < http.StatusInternalServerError
+		if !errors.Is(err, errStale) && !doubtful {
+			return rs, a.settle(rq, err)
+		}
+		if err := a.barrier(rq); err != nil {
+			return nil, err
 		}
 		rq.warnings = nil
-		rs, err := a.attempt(rq, rt)
-		switch {
-		case errors.Is(err, errStale):
-			fresh, stale = true, false
-			continue
-		case err != nil && !fresh && !rq.charged && isEdgeRefusal(err):
-			fresh = true
-			continue
-		}
-		return rs, a.settle(rq, err)
 	}
 	return nil, fail(http.StatusServiceUnavailable, "policies, roles or mounts change faster than this request can be authorised")
 }
 
-// isEdgeRefusal reports whether err is a refusal that a lagging replica may be wrong about.
-func isEdgeRefusal(err error) bool {
-	f := failureOf(err)
-	return f.status >= 400 && f.status < 500
+// barrier makes the local replica fresh.
+func (a *api) barrier(rq *request) error {
+	rq.fresh, rq.age = true, -1
+	return unavailable(a.store.Barrier(rq.ctx))
+}
+
+// takesStale reports whether the client is content with whatever this node holds, and notes
+// how old that may be: nothing newer than the last entry that was applied here is in it.
+func (rq *request) takesStale() bool {
+	if rq.http.Header.Get("X-Grove-Consistency") != "stale" {
+		return false
+	}
+	rq.api.store.View(func(m *fsm.Machine) { rq.age = max(0, rq.api.local().Sub(m.Now(0))) })
+	return true
 }
 
 // attempt authorises and runs the request once.
@@ -188,10 +191,12 @@ func (a *api) attempt(rq *request, rt *route) (*response, error) {
 		return nil, noRoute(rq.path)
 	}
 	op, err := rt.operation(rq)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !op.write && rq.caller.Limited() {
+	case rq.wrap > 0:
+		return nil, errNoWrapping
+	case !op.write && rq.caller.Limited():
 		if err := a.charge(rq); err != nil {
 			return nil, err
 		}
@@ -210,6 +215,9 @@ func noRoute(path string) error {
 // charge takes a use for a read before it is served: the last use is served, and the
 // token is dead afterwards. The read then sees at least the index of the charge.
 func (a *api) charge(rq *request) error {
+	if rq.answered {
+		return nil // by an attempt before
+	}
 	r, err := rq.propose(&fsm.UseToken{Caller: rq.asker()})
 	if err != nil {
 		return err
@@ -217,19 +225,21 @@ func (a *api) charge(rq *request) error {
 	if r.Caller != nil {
 		rq.caller = *r.Caller
 	}
-	return a.store.WaitIndex(rq.ctx, r.Index)
+	rq.age = -1
+	return unavailable(a.store.WaitIndex(rq.ctx, r.Index))
 }
 
 // settle makes sure that a request of a limited token which ended without a command is
-// charged all the same.
+// charged all the same. Apply charges every command, whatever it answers.
 func (a *api) settle(rq *request, err error) error {
-	if rq.charged || !rq.caller.Limited() || rq.caller.Hash.IsZero() {
+	if rq.answered || !rq.caller.Limited() {
 		return err
 	}
-	if err != nil && failureOf(err).status >= 500 {
+	if err != nil && failureOf(err).status >= http.StatusInternalServerError {
 		return err
 	}
-	if _, e := rq.propose(&fsm.UseToken{Caller: rq.asker(), AnyEpoch: true}); e != nil && failureOf(e).status >= 500 {
+	_, e := rq.propose(&fsm.UseToken{Caller: rq.asker(), AnyEpoch: true})
+	if e != nil && (err == nil || failureOf(e).status >= http.StatusInternalServerError) {
 		return e
 	}
 	return err

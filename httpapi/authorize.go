@@ -4,41 +4,50 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gorilla/mux"
+
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/policy"
+	"github.com/tokengrove/grove/fsm/token"
 	"github.com/tokengrove/grove/httpapi/acl"
 )
 
-// authorize finds the caller on the local replica and decides whether it may.
+// authorize finds the caller on the local replica and decides whether it may. Afterwards
+// the caller is the zero Record if it is unknown.
 func (a *api) authorize(rq *request, rt *route) error {
 	var known bool
 	var rules *acl.ACL
 	a.store.View(func(m *fsm.Machine) {
-		rq.identity = m.Identity()
-		rq.now = m.Now(a.local())
-		rq.epoch = m.Epoch()
-		if rq.caller, known = m.Lookup(rq.hash(rq.id), rq.now); known {
-			rules = a.acls.of(m, rq.caller.Policies)
-			if rt != nil && rt.exists != nil && rq.op != acl.Read && rq.op != acl.List && rq.op != acl.Delete {
-				rq.op = acl.Create
-				if rt.exists(m, rq) {
-					rq.op = acl.Update
-				}
-			}
+		rq.identity, rq.now, rq.epoch = m.Identity(), m.Now(a.local()), m.Epoch()
+		if rq.caller, known = m.Lookup(rq.hash(rq.id), rq.now); !known {
+			return
 		}
+		rules = a.acls.of(m, rq.caller.Policies)
+		rq.createOrUpdate(m, rt)
 	})
-	if !known {
-		rq.caller.Hash = [32]byte{}
+	switch {
+	case !known:
+		rq.caller = token.Record{}
 		return errBadToken
-	}
-	if !rq.mayCallFrom() {
+	case !admits(rq.caller.BoundCIDRs, rq.http.RemoteAddr):
 		return errDenied
 	}
-	rq.decision = rules.Allowed(acl.Request{Op: rq.op, Path: rq.path, Data: rq.raw})
+	rq.decision = rules.Allowed(acl.Request{Op: rq.op, Path: rq.path, Data: rq.raw, Wrapped: rq.wrap > 0, WrapTTL: rq.wrap})
 	if !rq.decision.Allowed || (rt != nil && rt.sudo && !rq.decision.Sudo) {
 		return errDenied
 	}
 	return nil
+}
+
+// createOrUpdate tells the two apart where the route can.
+func (rq *request) createOrUpdate(m *fsm.Machine, rt *route) {
+	if rt == nil || rt.exists == nil || (rq.op != acl.Update && rq.op != acl.Create) {
+		return
+	}
+	rq.op = acl.Create
+	if rt.exists(m, mux.Vars(rq.http)["role_name"]) {
+		rq.op = acl.Update
+	}
 }
 
 // aclCache keeps compiled ACLs by the list of policies, for one epoch.

@@ -105,5 +105,45 @@ func readJSON(b []byte) (map[string]any, error) {
 	if err := d.Decode(&out); err != nil && !errors.Is(err, io.EOF) {
 		return nil, invalid("error parsing JSON: failed to parse JSON input: %v", err)
 	}
+	if len(b) > maxElements {
+		if err := checkSize(out); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
+}
+
+// The reference's bounds for the parts of a body.
+const (
+	maxString   = 1 << 20 // bytes
+	maxElements = 10_000  // of a list or an object
+)
+
+// checkSize refuses a body with a part that is too large. The decoder bounds the depth.
+func checkSize(v any) error {
+	switch v := v.(type) {
+	case string:
+		if len(v) > maxString {
+			return invalid("JSON string value exceeds allowed length")
+		}
+	case []any:
+		if len(v) > maxElements {
+			return invalid("JSON array exceeds allowed element count")
+		}
+		for _, e := range v {
+			if err := checkSize(e); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		if len(v) > maxElements {
+			return invalid("JSON object exceeds allowed entry count")
+		}
+		for k, e := range v {
+			if err := errors.Join(checkSize(k), checkSize(e)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

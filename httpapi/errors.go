@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -51,10 +52,20 @@ var (
 	errNotFound      = fail(http.StatusNotFound)
 	errNoAccessor    = fail(http.StatusBadRequest, listed("missing accessor"))
 	errWrongAccessor = fail(http.StatusBadRequest, listed("invalid accessor"))
+	// A secret that was asked for wrapped must not be given out unwrapped.
+	errNoWrapping = fail(http.StatusBadRequest, "response wrapping is not supported yet: send no X-Vault-Wrap-TTL")
 )
 
 // errStale says that the authorisation was overtaken; the adapter evaluates again.
 var errStale = errors.New("authorisation epoch has moved")
+
+// unavailable makes a wait that ended without success a 503: a read changes nothing.
+func unavailable(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fsm.Errorf(fsm.Unavailable, "no consistent state in time: %v", err)
+	}
+	return err
+}
 
 // failureOf is the one table from errors to answers. A plain error is internal: its text
 // stays in the log.

@@ -2,14 +2,16 @@ package httpapi
 
 import (
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
-	"net"
+	"mime"
 	"net/http"
-	"net/netip"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/token"
@@ -22,11 +24,11 @@ type request struct {
 	api  *api
 	http *http.Request
 	op   acl.Operation
-	path string            // without /v1/
-	vars map[string]string // of the route's pattern
-	raw  map[string]any
+	path string         // without /v1/; of a list, with a slash at its end
+	raw  map[string]any // body or query
 	values
-	id token.ID // what the client sent
+	id   token.ID      // what the client sent
+	wrap time.Duration // the answer is asked for wrapped
 	evaluation
 	outcome
 }
@@ -38,45 +40,120 @@ type evaluation struct {
 	epoch    uint64
 	now      token.Instant
 	decision acl.Decision
+	// fresh: the replica has passed a barrier since the request came.
+	fresh bool
 }
 
 // outcome is what a request has done so far, and what its answer has to say besides data.
 type outcome struct {
-	charged  bool
+	// answered: apply has decided on a command, and what it said is final.
+	answered bool
 	index    uint64 // of the last command
+	// age is how old the state may be that a read was served from, -1 if it is fresh.
+	age      time.Duration
 	warnings []string
+	ignored  []string // fields that the operation does not know
+	replaced []string // fields that the path decides
 }
 
-// operationOf maps verb and query to an operation.
-func operationOf(r *http.Request) (acl.Operation, error) {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-		list := r.URL.Query().Get("list")
-		if list == "" {
-			return acl.Read, nil
-		}
-		on, err := strconv.ParseBool(list)
-		if err != nil {
-			return 0, fail(http.StatusBadRequest)
-		}
-		if on {
-			return acl.List, nil
-		}
-		return acl.Read, nil
-	case "LIST":
-		return acl.List, nil
-	case http.MethodPost, http.MethodPut:
-		return acl.Update, nil
-	case http.MethodDelete:
-		return acl.Delete, nil
-	case http.MethodPatch:
-		const merge = "application/merge-patch+json"
-		if ct := r.Header.Get("Content-Type"); ct != merge {
-			return 0, fail(http.StatusUnsupportedMediaType, fmt.Sprintf("PATCH requires Content-Type of %s, provided %s", merge, ct))
-		}
-		return acl.Patch, nil
+// newRequest takes what the request line and the headers say.
+func (a *api) newRequest(ctx context.Context, r *http.Request) *request {
+	return &request{ctx: ctx, api: a, http: r, id: tokenOf(r), path: strings.TrimPrefix(r.URL.Path, "/v1/"), outcome: outcome{age: -1}}
+}
+
+// read decodes verb, path, body and the headers that are part of the request.
+func (rq *request) read(w http.ResponseWriter) error {
+	var err error
+	var query url.Values
+	if rq.op, query, err = operationOf(rq.http); err != nil {
+		return err
 	}
-	return 0, fail(http.StatusMethodNotAllowed)
+	switch rq.op {
+	case acl.Update, acl.Patch:
+		rq.raw, err = readBody(w, rq.http)
+	default:
+		if len(query) > 0 {
+			rq.raw, err = readQuery(query)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case !utf8.ValidString(rq.path):
+		return invalid("the path is not valid UTF-8")
+	}
+	return rq.readWrapTTL()
+}
+
+func (rq *request) readWrapTTL() error {
+	v := rq.http.Header.Get("X-Vault-Wrap-TTL")
+	if v == "" {
+		return nil
+	}
+	var err error
+	if rq.wrap, err = parseDuration(v); err == nil && rq.wrap < 0 {
+		err = errors.New("requested wrap ttl cannot be negative")
+	}
+	if err != nil {
+		return invalid("error parsing X-Vault-Wrap-TTL header: %v", err)
+	}
+	return nil
+}
+
+// operationOf maps verb and query to an operation, and returns the rest of the query.
+func operationOf(r *http.Request) (acl.Operation, url.Values, error) {
+	switch r.Method {
+	case http.MethodPost, http.MethodPut:
+		return acl.Update, nil, nil
+	case http.MethodGet:
+		return readOrList(r)
+	case "LIST":
+		return acl.List, queryOf(r), nil
+	case http.MethodDelete:
+		return acl.Delete, queryOf(r), nil
+	case http.MethodHead:
+		return head, queryOf(r), nil
+	case http.MethodPatch:
+		return acl.Patch, nil, checkPatch(r)
+	}
+	return 0, nil, fail(http.StatusMethodNotAllowed)
+}
+
+func queryOf(r *http.Request) url.Values {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	return r.URL.Query()
+}
+
+// readOrList tells the two by the query parameter list.
+func readOrList(r *http.Request) (acl.Operation, url.Values, error) {
+	query := queryOf(r)
+	v := query.Get("list")
+	if v == "" {
+		return acl.Read, query, nil
+	}
+	on, err := strconv.ParseBool(v)
+	switch {
+	case err != nil:
+		return 0, nil, fail(http.StatusBadRequest)
+	case !on:
+		return acl.Read, query, nil
+	}
+	delete(query, "list")
+	return acl.List, query, nil
+}
+
+func checkPatch(r *http.Request) error {
+	const merge = "application/merge-patch+json"
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err != nil:
+		return invalid("%v", err)
+	case kind != merge:
+		return fail(http.StatusUnsupportedMediaType, fmt.Sprintf("PATCH requires Content-Type of %s, provided %s", merge, kind))
+	}
+	return nil
 }
 
 // tokenOf returns the token that r carries, "" if none.
@@ -84,10 +161,17 @@ func tokenOf(r *http.Request) token.ID {
 	if t := r.Header.Get("X-Vault-Token"); t != "" {
 		return token.ID(t)
 	}
-	if t, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return token.ID(strings.TrimSpace(t))
+	for _, v := range r.Header["Authorization"] {
+		if t, ok := strings.CutPrefix(v, "Bearer "); ok {
+			return token.ID(strings.TrimSpace(t))
+		}
 	}
 	return ""
+}
+
+// climbs reports whether a path has a segment "..", which nothing serves.
+func climbs(path string) bool {
+	return strings.Contains(path, "..") && slices.Contains(strings.Split(path, "/"), "..")
 }
 
 // mount is the top-level mount_type of answers below the request's path.
@@ -107,16 +191,15 @@ func (rq *request) asker() fsm.Caller {
 // any other error is the answer. A refusal by apply is an error too.
 func (rq *request) propose(c fsm.Command) (fsm.Result, error) {
 	r, err := rq.api.store.Propose(rq.ctx, c)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return r, fsm.Errorf(fsm.OutcomeUnknown, "no answer in time: whether the write was applied is unknown")
+	case err != nil:
 		return r, err
-	}
-	if r.Stale {
+	case r.Stale:
 		return r, errStale
 	}
-	rq.index = r.Index
-	if r.Caller != nil {
-		rq.charged = true
-	}
+	rq.answered, rq.index = true, r.Index
 	return r, r.Err()
 }
 
@@ -128,54 +211,19 @@ func (rq *request) warn(format string, args ...any) {
 	rq.warnings = append(rq.warnings, fmt.Sprintf(format, args...))
 }
 
-// mayCallFrom reports whether the caller's bound CIDRs admit the client's address.
-func (rq *request) mayCallFrom() bool {
-	if len(rq.caller.BoundCIDRs) == 0 {
-		return true
+// find looks a token up on the local replica. The caller is found even when this request
+// took its last use.
+func (rq *request) find(t fsm.Target) (rec token.Record, ok bool) {
+	switch {
+	case rq.caller.Hash == t.Token, t.Accessor != "" && rq.caller.Accessor == t.Accessor:
+		return rq.caller, true
 	}
-	host, _, err := net.SplitHostPort(rq.http.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	for _, c := range rq.caller.BoundCIDRs {
-		if p, err := parseCIDR(c); err == nil && p.Contains(addr.Unmap()) {
-			return true
+	rq.api.store.View(func(m *fsm.Machine) {
+		if t.Token.IsZero() {
+			rec, ok = m.LookupAccessor(t.Accessor, rq.now)
+		} else {
+			rec, ok = m.Lookup(t.Token, rq.now)
 		}
-	}
-	return false
-}
-
-// parseCIDR reads a prefix or a single address.
-func parseCIDR(s string) (netip.Prefix, error) {
-	if !strings.Contains(s, "/") {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	return netip.ParsePrefix(s)
-}
-
-// requestID makes a random UUID (RFC 9562, version 4).
-func (a *api) requestID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// local is the wall clock as the machine counts.
-func (a *api) local() token.Instant { return token.InstantOf(a.now()) }
-
-// until is the time from now to a deadline in whole seconds, as lookups show it.
-func until(deadline, now token.Instant) int64 {
-	if deadline == 0 {
-		return 0
-	}
-	return wholeSeconds(deadline.Time().Sub(now.Time().Round(time.Second)))
+	})
+	return rec, ok
 }

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -10,7 +12,7 @@ import (
 	"github.com/tokengrove/grove/fsm/token"
 )
 
-// response is what a handler answers. A nil response, or one with nothing to say, is 204.
+// response is what a handler answers. nil with no warnings is 204.
 type response struct {
 	status   int // 0: 200
 	data     any
@@ -55,10 +57,7 @@ type auth struct {
 
 // authOf renders a token. id is "" where the request did not know it.
 func authOf(id token.ID, rec *token.Record, ttl time.Duration) *auth {
-	policies := rec.Policies
-	if policies == nil {
-		policies = []string{}
-	}
+	policies := orEmpty(rec.Policies)
 	return &auth{
 		ClientToken: id, Accessor: rec.Accessor, Policies: policies, TokenPolicies: policies, Metadata: rec.Meta,
 		LeaseDuration: wholeSeconds(ttl), Renewable: rec.Renewable, TokenType: rec.Type.String(), Orphan: rec.Orphan(), NumUses: rec.NumUses,
@@ -67,19 +66,39 @@ func authOf(id token.ID, rec *token.Record, ttl time.Duration) *auth {
 
 func wholeSeconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-// write sends the answer to rq.
-func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
+// orEmpty makes sure that an empty list is shown as one, and not as null.
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// keys is the answer to a list; an empty one is 404.
+func keys[T ~string](names []T, mount string) (*response, error) {
+	if len(names) == 0 {
+		return nil, errNotFound
+	}
+	return &response{data: map[string]any{"keys": names}, mount: mount}, nil
+}
+
+// writeHeaders sets what an answer says besides its body, also when it is a refusal.
+func (a *api) writeHeaders(w http.ResponseWriter, rq *request) {
 	if rq.index > 0 {
 		i := strconv.FormatUint(rq.index, 10)
 		w.Header().Set("X-Vault-Index", i)
 		w.Header().Set("X-Grove-Index", i)
 	}
-	warnings := rq.warnings
-	if rs != nil {
-		warnings = append(rs.warnings, warnings...)
+	if rq.age >= 0 {
+		w.Header().Set("X-Grove-Age-Ms", strconv.FormatInt(rq.age.Milliseconds(), 10))
 	}
-	if rs == nil || (rs.data == nil && rs.auth == nil && rs.bare == nil && rs.status == 0) {
-		if len(warnings) == 0 {
+}
+
+// write sends the answer to rq. What was wrong with the fields is only said in an answer
+// that has a body anyway, as the reference does.
+func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
+	if rs == nil {
+		if len(rq.warnings) == 0 {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
@@ -93,7 +112,13 @@ func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
 		a.writeJSON(w, status, rs.bare)
 		return
 	}
-	e := envelope{RequestID: a.requestID(), Data: rs.data, Warnings: warnings, Auth: rs.auth, MountType: rs.mount}
+	e := envelope{RequestID: a.requestID(), Data: rs.data, Warnings: append(rs.warnings, rq.warnings...), Auth: rs.auth, MountType: rs.mount}
+	if len(rq.ignored) > 0 {
+		e.Warnings = append(e.Warnings, ignoredWarning(rq.ignored))
+	}
+	if len(rq.replaced) > 0 {
+		e.Warnings = append(e.Warnings, replacedWarning(rq.replaced))
+	}
 	if m, ok := rs.data.(map[string]any); ok && rs.flat {
 		a.writeJSON(w, status, e.flatten(m))
 		return
@@ -113,6 +138,28 @@ func (e envelope) flatten(data map[string]any) map[string]any {
 	return out
 }
 
+// requestID names an answer. It is no secret, and an answer is not lost for want of one.
+func (a *api) requestID() string {
+	var b [16]byte
+	if _, err := io.ReadFull(a.cfg.Rand, b[:]); err != nil {
+		a.log.Error("no randomness for a request ID", "error", err)
+	}
+	return formatUUID(b)
+}
+
+// formatUUID makes a UUID of random bytes (RFC 9562, version 4).
+func formatUUID(b [16]byte) string {
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var out [36]byte
+	hex.Encode(out[:8], b[:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:], b[10:])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out[:])
+}
+
 func (a *api) writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -120,7 +167,9 @@ func (a *api) writeJSON(w http.ResponseWriter, status int, v any) {
 		status, b = http.StatusInternalServerError, []byte(`{"errors":["internal error"]}`)
 	}
 	w.WriteHeader(status)
-	w.Write(append(b, '\n'))
+	if _, err := w.Write(append(b, '\n')); err != nil {
+		a.log.Debug("the client left before its answer", "error", err)
+	}
 }
 
 // writeFailure sends an error answer.
@@ -128,9 +177,5 @@ func (a *api) writeFailure(w http.ResponseWriter, f *failure) {
 	if f.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	texts := f.texts
-	if texts == nil {
-		texts = []string{}
-	}
-	a.writeJSON(w, f.status, map[string][]string{"errors": texts})
+	a.writeJSON(w, f.status, map[string][]string{"errors": orEmpty(f.texts)})
 }

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
-	"strings"
+	"net/http"
+
+	"github.com/gorilla/mux"
 
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/httpapi/acl"
@@ -9,12 +11,14 @@ import (
 
 // route is one line of the table.
 type route struct {
-	path string // gorilla/mux pattern below /v1/
+	path string // gorilla/mux pattern below /v1/; its variables are fields
 	ops  map[acl.Operation]operation
 	sudo bool // needs the sudo capability
 	open bool // needs no token
+	// local: answers from whatever this node knows, without a quorum.
+	local bool
 	// exists tells a create from an update, where the reference does.
-	exists func(m *fsm.Machine, rq *request) bool
+	exists func(m *fsm.Machine, name string) bool
 }
 
 // operation is what a route does for one operation.
@@ -25,6 +29,9 @@ type operation struct {
 	write bool
 }
 
+// head is the operation of HEAD, which no policy grants and no route with a token has.
+const head acl.Operation = 0
+
 // reads reports whether op proposes nothing on this route: it answers from local state,
 // which must be fresh.
 func (rt *route) reads(op acl.Operation) bool {
@@ -32,31 +39,28 @@ func (rt *route) reads(op acl.Operation) bool {
 		return true
 	}
 	o, ok := rt.ops[op]
-	return ok && !o.write
+	return !ok || !o.write
 }
 
-// operation finds the operation of rq and decodes its fields. A pattern that only lists
-// is no path for anything else, and the other way round.
+// operation finds the operation of rq and decodes its fields.
 func (rt *route) operation(rq *request) (operation, error) {
 	op, ok := rt.ops[rq.op]
-	if !ok && rq.op == acl.Create {
+	switch {
+	case ok:
+	case rq.op == acl.Create:
 		op, ok = rt.ops[acl.Update]
+	case rq.op == head && rt.open:
+		op, ok = rt.ops[acl.Read]
 	}
-	if !ok {
-		if rq.op == acl.List || (rq.op == acl.Read && strings.HasSuffix(rq.path, "/") && rt.ops[acl.List].run == nil) {
-			return op, errUnsupported
-		}
+	switch {
+	case !ok && rt.open:
+		return op, fail(http.StatusMethodNotAllowed)
+	case !ok:
 		return op, errOperation
 	}
-	var unknown []string
 	var err error
-	if rq.values, unknown, err = op.fields.decode(rq.raw); err != nil {
-		return op, err
-	}
-	if len(unknown) > 0 {
-		rq.warn("Endpoint ignored these unrecognized parameters: [%s]", strings.Join(unknown, " "))
-	}
-	return op, nil
+	rq.values, rq.ignored, rq.replaced, err = op.fields.decode(rq.raw, mux.Vars(rq.http))
+	return op, err
 }
 
 // read, write and query make operations.

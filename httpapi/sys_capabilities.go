@@ -2,21 +2,28 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/token"
 	"github.com/tokengrove/grove/httpapi/acl"
 )
 
-var capabilityFields = schema{"token": text, "accessor": text, "path": strs, "paths": strs}
+var (
+	capabilityFields         = schema{"token": text, "path": strs, "paths": strs}
+	capabilityAccessorFields = schema{"accessor": text, "path": strs, "paths": strs}
+)
 
+// capabilities answers 400 where there is no token; the reference makes 500 of that.
 func capabilities(rq *request) (*response, error) {
 	id := token.ID(rq.text("token"))
-	if id == "" {
-		return nil, fail(http.StatusBadRequest, listed("no token found"))
-	}
 	rec, ok := rq.find(fsm.Target{Token: rq.hash(id)})
-	if !ok {
+	switch {
+	case len(rq.paths()) == 0:
+		return nil, errNoPaths
+	case id == "":
+		return nil, fail(http.StatusBadRequest, listed("missing token"))
+	case !ok:
 		return nil, fail(http.StatusBadRequest, listed("invalid token"))
 	}
 	return rq.capabilitiesOf(&rec)
@@ -32,10 +39,23 @@ func capabilitiesAccessor(rq *request) (*response, error) {
 	return rq.capabilitiesOf(&rec)
 }
 
+var errNoPaths = fail(http.StatusBadRequest, "paths must be supplied")
+
+// paths takes the deprecated field if the current one is empty.
+func (rq *request) paths() []string {
+	if paths := rq.strs("paths"); len(paths) > 0 {
+		return paths
+	}
+	return rq.strs("path")
+}
+
 func (rq *request) capabilitiesOf(rec *token.Record) (*response, error) {
-	paths := append(rq.strs("paths"), rq.strs("path")...)
-	if len(paths) == 0 {
-		return nil, invalid("paths must be supplied")
+	paths := rq.paths()
+	switch {
+	case len(paths) == 0:
+		return nil, errNoPaths
+	case slices.Contains(paths, ""):
+		return nil, fail(http.StatusBadRequest, listed("missing path"))
 	}
 	var rules *acl.ACL
 	rq.api.store.View(func(m *fsm.Machine) { rules = rq.api.acls.of(m, rec.Policies) })

@@ -29,21 +29,28 @@ func health(rq *request) (*response, error) {
 	return &response{status: code, bare: body}, nil
 }
 
-// healthCode is 200, or 501 before init; the query may choose other codes.
+// healthCodes are the answers that the query may change, by their names.
+var healthCodes = []string{"uninitcode", "sealedcode", "standbycode", "perfstandbycode", "drsecondarycode", "activecode"}
+
+// healthCode is 200, or 501 before init, unless the query chooses other codes. A code that is
+// none is refused, also one that does not matter.
 func healthCode(r *http.Request, st fsm.ClusterStatus) (int, error) {
-	name, code := "activecode", http.StatusOK
-	if !st.Initialized {
-		name, code = "uninitcode", http.StatusNotImplemented
+	codes := map[string]int{"activecode": http.StatusOK, "uninitcode": http.StatusNotImplemented}
+	query := r.URL.Query()
+	for _, name := range healthCodes {
+		if !query.Has(name) {
+			continue
+		}
+		n, err := strconv.Atoi(query.Get(name))
+		if err != nil || n < 100 || n > 999 {
+			return 0, fail(http.StatusBadRequest)
+		}
+		codes[name] = n
 	}
-	v := r.URL.Query().Get(name)
-	if v == "" {
-		return code, nil
+	if st.Initialized {
+		return codes["activecode"], nil
 	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 100 || n > 999 {
-		return 0, invalid("%s: %q is not a status code", name, v)
-	}
-	return n, nil
+	return codes["uninitcode"], nil
 }
 
 // removed reports whether the node was taken out of its cluster's configuration.

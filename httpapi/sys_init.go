@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -39,43 +40,63 @@ func initialize(rq *request) (*response, error) {
 
 // genesis mints everything that a new cluster starts with.
 func (a *api) genesis() (token.ID, *fsm.Initialize, error) {
-	c := &fsm.Initialize{ClusterName: a.cfg.ClusterName}
-	if _, err := io.ReadFull(a.cfg.Rand, c.Salt[:]); err != nil {
-		return "", nil, err
-	}
-	c.ClusterID = a.requestID()
-	if c.ClusterName == "" {
-		c.ClusterName = "grove-cluster-" + c.ClusterID[:8]
-	}
-	id, err := token.NewID(a.cfg.Rand)
-	if err != nil {
-		return "", nil, err
-	}
-	if a.cfg.RootTokenID != "" {
-		id = token.ID(a.cfg.RootTokenID)
-	}
-	accessor, err := token.NewAccessor(a.cfg.Rand)
-	if err != nil {
-		return "", nil, err
-	}
-	c.Root = token.Record{
-		Hash: c.Salt.Hash(id), Accessor: accessor, Type: token.Service, DisplayName: "root",
-		Policies: []string{policy.Root}, Path: rootPath,
-	}
 	p, err := acl.Parse(policy.Default, acl.DefaultPolicyText)
 	if err != nil {
 		return "", nil, err
 	}
-	var r [4]byte
-	if _, err := io.ReadFull(a.cfg.Rand, r[:]); err != nil {
-		return "", nil, err
+	m := minter{r: a.cfg.Rand}
+	c := &fsm.Initialize{ClusterName: a.cfg.ClusterName, ClusterID: m.uuid(), Policies: []policy.Policy{p}}
+	m.read(c.Salt[:])
+	if c.ClusterName == "" {
+		c.ClusterName = "grove-cluster-" + c.ClusterID[:8]
 	}
-	c.Policies = []policy.Policy{p}
+	id := either(token.ID(a.cfg.RootTokenID), m.id())
+	c.Root = token.Record{
+		Hash: c.Salt.Hash(id), Accessor: m.accessor(), Type: token.Service, DisplayName: "root",
+		Policies: []string{policy.Root}, Path: rootPath,
+	}
+	var suffix [4]byte
+	m.read(suffix[:])
 	c.Mounts = []mount.Mount{{
-		Path: tokenMount, Type: "token", Accessor: "auth_token_" + hex.EncodeToString(r[:]), UUID: a.requestID(),
+		Path: tokenMount, Type: "token", Accessor: "auth_token_" + hex.EncodeToString(suffix[:]), UUID: m.uuid(),
 		Description: "token based credentials", TokenType: "default-service",
 	}}
-	return id, c, nil
+	return id, c, m.err
+}
+
+// minter makes random values and keeps the first error.
+type minter struct {
+	r   io.Reader
+	err error
+}
+
+func (m *minter) read(b []byte) {
+	_, err := io.ReadFull(m.r, b)
+	m.note(err)
+}
+
+func (m *minter) note(err error) {
+	if m.err == nil && err != nil {
+		m.err = fmt.Errorf("minting a cluster: %w", err)
+	}
+}
+
+func (m *minter) uuid() string {
+	var b [16]byte
+	m.read(b[:])
+	return formatUUID(b)
+}
+
+func (m *minter) id() token.ID {
+	id, err := token.NewID(m.r)
+	m.note(err)
+	return id
+}
+
+func (m *minter) accessor() token.Accessor {
+	a, err := token.NewAccessor(m.r)
+	m.note(err)
+	return a
 }
 
 // stepDown hands leadership to another node.
@@ -99,6 +120,8 @@ func joinRaft(rq *request) (*response, error) {
 	}
 	return &response{bare: map[string]any{"joined": true}}, nil
 }
+
+var removePeerFields = schema{"server_id": text, "dr_operation_token": text}
 
 func removePeer(rq *request) (*response, error) {
 	id := rq.text("server_id")

@@ -8,16 +8,15 @@ import (
 )
 
 var (
-	leaseFields = schema{"lease_id": text, "url_lease_id": text, "increment": seconds, "sync": boolean}
-	syncField   = schema{"sync": boolean}
+	leaseField        = schema{"lease_id": text}
+	renewLeaseFields  = schema{"lease_id": text, "url_lease_id": text, "increment": seconds}
+	revokeLeaseFields = schema{"lease_id": text, "url_lease_id": text, "sync": boolean}
+	syncField         = schema{"sync": boolean}
 )
 
 // leaseID takes the lease from the body or from the path.
 func (rq *request) leaseID() (string, error) {
-	id := rq.text("lease_id")
-	if id == "" {
-		id = rq.vars["lease"]
-	}
+	id := either(rq.text("lease_id"), rq.text("url_lease_id"))
 	if id == "" {
 		return "", invalid("lease_id must be specified")
 	}
@@ -54,7 +53,7 @@ func lookupLease(rq *request) (*response, error) {
 }
 
 func listLeases(rq *request) (*response, error) {
-	prefix := rq.vars["prefix"]
+	prefix := rq.text("prefix")
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
 		prefix += "/"
 	}
@@ -63,43 +62,44 @@ func listLeases(rq *request) (*response, error) {
 	return keys(names, "system")
 }
 
+// renewLease refuses, as the reference does for the leases of tokens: whoever may renew
+// leases could otherwise keep any token alive. There are no other leases yet.
 func renewLease(rq *request) (*response, error) {
 	id, err := rq.leaseID()
 	if err != nil {
 		return nil, err
 	}
 	rec, ok := rq.leased(id)
-	if !ok {
+	switch {
+	case !ok:
 		return nil, invalid("lease not found")
+	case !rec.Renewable:
+		return nil, invalid("lease is not renewable")
 	}
-	r, err := rq.proposeRenewal(&rec)
-	if err != nil {
-		return nil, err
-	}
-	return &response{auth: authOf("", r.Token, r.Granted), mount: "system"}, nil
+	return nil, invalid("tokens cannot be renewed through this endpoint")
 }
 
-// revokeLease revokes the token of a lease, whole tree and all. An unknown lease is no error.
+// revokeLease revokes the token of a lease, whole tree and all. An unknown lease is no error,
+// but that a replica does not know it is only believed when it is fresh.
 func revokeLease(rq *request) (*response, error) {
 	id, err := rq.leaseID()
 	if err != nil {
 		return nil, err
 	}
 	rec, ok := rq.leased(id)
-	if !ok {
-		if rq.charged {
-			return nil, nil
-		}
-		_, err := rq.propose(&fsm.UseToken{Caller: rq.asker()})
+	switch {
+	case ok:
+		_, err = rq.propose(&fsm.RevokeToken{Caller: rq.asker(), Target: fsm.Target{Token: rec.Hash}})
 		return nil, err
+	case !rq.fresh:
+		return nil, errStale
 	}
-	_, err = rq.propose(&fsm.RevokeToken{Caller: rq.asker(), Target: fsm.Target{Token: rec.Hash}})
-	return nil, err
+	return nil, nil
 }
 
-// revokePrefix is break glass: every token that was issued below the prefix, at once. It
-// is always synchronous; force has nothing to add, because a death never waits for a side effect.
+// revokePrefix is break glass: every token that was issued at the prefix or below it, at once.
+// It is always synchronous; force has nothing to add, because a death never waits for a side effect.
 func revokePrefix(rq *request) (*response, error) {
-	_, err := rq.propose(&fsm.RevokePrefix{Caller: rq.asker(), Prefix: rq.vars["prefix"]})
+	_, err := rq.propose(&fsm.RevokePrefix{Caller: rq.asker(), Prefix: strings.TrimRight(rq.text("prefix"), "/")})
 	return nil, err
 }

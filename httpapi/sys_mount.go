@@ -37,7 +37,7 @@ func listAuth(rq *request) (*response, error) {
 
 // mounted finds the mount that the path names.
 func (rq *request) mounted() (mount.Mount, error) {
-	name := rq.vars["mount"] + "/"
+	name := strings.TrimRight(rq.text("path"), "/") + "/"
 	var mt mount.Mount
 	var ok bool
 	rq.api.store.View(func(m *fsm.Machine) { mt, ok = m.Mount("auth/" + name) })

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -9,7 +10,10 @@ import (
 	"github.com/tokengrove/grove/httpapi/acl"
 )
 
-var policyFields = schema{"name": text, "policy": text, "rules": text}
+var (
+	policyFields    = schema{"policy": text}
+	oldPolicyFields = schema{"policy": text, "rules": text}
+)
 
 func (rq *request) policyNames() []string {
 	var names []string
@@ -26,7 +30,7 @@ func listOldPolicies(rq *request) (*response, error) {
 }
 
 func (rq *request) policy() (policy.Policy, error) {
-	name := strings.ToLower(rq.vars["name"])
+	name := strings.ToLower(rq.text("name"))
 	if name == policy.Root {
 		return policy.Policy{Name: name}, nil
 	}
@@ -55,30 +59,47 @@ func readOldPolicy(rq *request) (*response, error) {
 	return &response{data: map[string]any{"name": p.Name, "rules": p.Text}, flat: true, mount: "system"}, nil
 }
 
-func writePolicy(rq *request) (*response, error) {
-	name := strings.ToLower(rq.vars["name"])
-	if name != rq.vars["name"] {
-		rq.warn("policy name was converted to %s", name)
-	}
+func writePolicy(rq *request) (*response, error) { return rq.putPolicy(rq.text("policy")) }
+
+// writeOldPolicy also takes the text under its first name.
+func writeOldPolicy(rq *request) (*response, error) {
 	text := rq.text("policy")
 	if text == "" {
 		text = rq.text("rules")
+		rq.warn("'rules' is deprecated, please use 'policy' instead")
 	}
-	switch {
-	case text == "":
+	return rq.putPolicy(text)
+}
+
+func (rq *request) putPolicy(text string) (*response, error) {
+	name := strings.ToLower(rq.text("name"))
+	if name != rq.text("name") {
+		rq.warn("policy name was converted to %s", name)
+	}
+	if text == "" {
 		return nil, invalid("'policy' parameter not supplied or empty")
-	case name == policy.Root:
-		return nil, invalid("cannot update %q policy", name)
+	}
+	if b, err := base64.StdEncoding.DecodeString(text); err == nil {
+		text = string(b)
 	}
 	p, err := acl.Parse(name, text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, invalid("failed to parse policy: %v", err)
+	case slices.Contains(unassignable, name):
+		return nil, invalid("cannot update %q policy", name)
+	case len(name) > maxShort:
+		return nil, invalid("field name: at most %d bytes are allowed", maxShort)
 	}
 	_, err = rq.propose(&fsm.PutPolicy{Caller: rq.asker(), Policy: p})
 	return nil, err
 }
 
 func deletePolicy(rq *request) (*response, error) {
-	_, err := rq.propose(&fsm.DeletePolicy{Caller: rq.asker(), Name: strings.ToLower(rq.vars["name"])})
+	name := strings.ToLower(rq.text("name"))
+	if slices.Contains(unassignable, name) {
+		return nil, invalid("cannot delete %q policy", name)
+	}
+	_, err := rq.propose(&fsm.DeletePolicy{Caller: rq.asker(), Name: name})
 	return nil, err
 }

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	tokenField    = schema{"token": text, "format": text}
+	tokenField    = schema{"token": text}
 	accessorField = schema{"accessor": text}
 )
 
@@ -47,11 +47,8 @@ func show(rec *token.Record, id token.ID, now token.Instant) *tokenData {
 	d := &tokenData{
 		Accessor: rec.Accessor, BoundCIDRs: rec.BoundCIDRs, CreationTime: rec.Created.Time().Unix(), CreationTTL: wholeSeconds(rec.TTL),
 		DisplayName: rec.DisplayName, ExplicitMaxTTL: wholeSeconds(rec.ExplicitMax), ID: id, Meta: rec.Meta, NumUses: rec.UsesLeft,
-		Orphan: rec.Orphan(), Path: rec.Path, Period: wholeSeconds(rec.Period), Policies: rec.Policies, Role: rec.Role,
+		Orphan: rec.Orphan(), Path: rec.Path, Period: wholeSeconds(rec.Period), Policies: orEmpty(rec.Policies), Role: rec.Role,
 		TTL: until(rec.Deadline, now), Type: rec.Type.String(),
-	}
-	if d.Policies == nil {
-		d.Policies = []string{}
 	}
 	if rec.Path != rootPath {
 		issued := rec.Created.Time()
@@ -92,18 +89,6 @@ func lookupAccessor(rq *request) (*response, error) {
 	return &response{data: show(&rec, "", rq.now), mount: "token"}, nil
 }
 
-// find looks a token up on the local replica.
-func (rq *request) find(t fsm.Target) (rec token.Record, ok bool) {
-	rq.api.store.View(func(m *fsm.Machine) {
-		if t.Token.IsZero() {
-			rec, ok = m.LookupAccessor(t.Accessor, rq.now)
-		} else {
-			rec, ok = m.Lookup(t.Token, rq.now)
-		}
-	})
-	return rec, ok
-}
-
 // findAccessor looks up the token that the field accessor names.
 func (rq *request) findAccessor() (token.Record, error) {
 	a := rq.text("accessor")
@@ -118,7 +103,18 @@ func (rq *request) findAccessor() (token.Record, error) {
 }
 
 func listAccessors(rq *request) (*response, error) {
-	var keys []token.Accessor
-	rq.api.store.View(func(m *fsm.Machine) { keys = m.Accessors(rq.now) })
-	return &response{data: map[string]any{"keys": keys}, mount: "token"}, nil
+	var accessors []token.Accessor
+	rq.api.store.View(func(m *fsm.Machine) { accessors = m.Accessors(rq.now) })
+	return keys(accessors, "token")
+}
+
+// local is the wall clock as the machine counts.
+func (a *api) local() token.Instant { return token.InstantOf(a.now()) }
+
+// until is the time from now to a deadline in whole seconds, as lookups show it.
+func until(deadline, now token.Instant) int64 {
+	if deadline == 0 {
+		return 0
+	}
+	return wholeSeconds(deadline.Time().Sub(now.Time().Round(time.Second)))
 }

@@ -3,17 +3,21 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/token"
 )
 
-var renewFields = schema{"token": text, "accessor": text, "increment": seconds, "format": text}
+var (
+	renewFields         = schema{"token": text, "increment": seconds}
+	renewAccessorFields = schema{"accessor": text, "increment": seconds}
+)
 
 func renewToken(rq *request) (*response, error) {
 	id := token.ID(rq.text("token"))
 	if id == "" {
-		return nil, invalid("missing token ID")
+		return nil, errNoID
 	}
 	rec, ok := rq.find(fsm.Target{Token: rq.hash(id)})
 	if !ok {
@@ -32,40 +36,42 @@ func renewAccessor(rq *request) (*response, error) {
 	return rq.renew("", &rec)
 }
 
+// renew renews a token by the field increment.
 func (rq *request) renew(id token.ID, rec *token.Record) (*response, error) {
-	r, err := rq.proposeRenewal(rec)
-	if err != nil {
-		return nil, err
-	}
-	return &response{auth: authOf(id, r.Token, r.Granted), mount: "token"}, nil
-}
-
-// proposeRenewal renews a token by the field increment.
-func (rq *request) proposeRenewal(rec *token.Record) (fsm.Result, error) {
-	c := &fsm.RenewToken{Caller: rq.asker(), Target: fsm.Target{Token: rec.Hash}, Increment: max(0, rq.seconds("increment"))}
-	c.DefaultTTL, c.MaxTTL = rq.ttls("auth/token/")
+	c := &fsm.RenewToken{Caller: rq.asker(), Target: fsm.Target{Token: rec.Hash}, Increment: rq.seconds("increment")}
+	c.DefaultTTL, c.MaxTTL = rq.ttls(tokenMount)
+	period := rec.Period
 	if rec.Role != "" {
-		known := false
-		rq.api.store.View(func(m *fsm.Machine) {
-			if ro, ok := m.Role(rec.Role); ok {
-				known = true
-				c.Period, c.ExplicitMax = either(ro.TokenPeriod, ro.Period), either(ro.TokenExplicitMaxTTL, ro.ExplicitMaxTTL)
-			}
-		})
-		if !known {
-			return fsm.Result{}, invalid("original token role %q could not be found, not renewing", rec.Role)
+		if err := rq.byRole(c, rec); err != nil {
+			return nil, err
 		}
-		if rec.Period > 0 && (c.Period == 0 || rec.Period < c.Period) {
-			c.Period = rec.Period
-		}
+		period = c.Period
 	}
 	r, err := rq.propose(c)
 	if err != nil {
-		return r, asInvalid(err)
+		return nil, asInvalid(err)
 	}
-	rq.warnCapped(r.Asked, r.Max, false)
-	return r, nil
+	limit := shortest(c.MaxTTL, c.ExplicitMax, rec.ExplicitMax)
+	rq.warnCapped(r.Asked, r.Max, period > limit && r.Asked == period)
+	return &response{auth: authOf(id, r.Token, r.Granted), mount: "token"}, nil
 }
+
+// byRole gives c the period and maximum of the token's role as it is now; the token's own
+// period holds if it is shorter, so that it never lives longer than it was issued for.
+func (rq *request) byRole(c *fsm.RenewToken, rec *token.Record) error {
+	ro, ok := rq.role(rec.Role)
+	if !ok {
+		return invalid("original token role %q could not be found, not renewing", rec.Role)
+	}
+	c.Period, c.ExplicitMax = ro.period(), ro.explicitMax()
+	if rec.Period > 0 && (c.Period == 0 || rec.Period < c.Period) {
+		c.Period = rec.Period
+	}
+	return nil
+}
+
+// errNoID refuses a request that names no token.
+var errNoID = fail(http.StatusBadRequest, "missing token ID")
 
 // asInvalid turns "not found" by apply into the 400 that the reference gives.
 func asInvalid(err error) error {
@@ -74,4 +80,15 @@ func asInvalid(err error) error {
 		return fail(http.StatusBadRequest, e.Message)
 	}
 	return err
+}
+
+// shortest returns the smallest of some maxima, of which 0 means none.
+func shortest(maxima ...time.Duration) time.Duration {
+	var d time.Duration
+	for _, m := range maxima {
+		if m > 0 && (d == 0 || m < d) {
+			d = m
+		}
+	}
+	return d
 }

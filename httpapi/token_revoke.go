@@ -10,7 +10,7 @@ import (
 func revokeToken(rq *request) (*response, error) {
 	id := token.ID(rq.text("token"))
 	if id == "" {
-		return nil, invalid("missing token ID")
+		return nil, errNoID
 	}
 	_, err := rq.propose(&fsm.RevokeToken{Caller: rq.asker(), Target: fsm.Target{Token: rq.hash(id)}})
 	return nil, err
@@ -36,7 +36,7 @@ func revokeAccessor(rq *request) (*response, error) {
 func revokeOrphan(rq *request) (*response, error) {
 	id := token.ID(rq.text("token"))
 	if id == "" {
-		return nil, invalid("missing token ID")
+		return nil, errNoID
 	}
 	_, err := rq.propose(&fsm.RevokeOrphan{Caller: rq.asker(), Target: fsm.Target{Token: rq.hash(id)}})
 	return nil, asInvalid(err)

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,15 +11,46 @@ import (
 )
 
 var roleFields = schema{
-	"role_name": text, "allowed_policies": strs, "disallowed_policies": strs, "allowed_policies_glob": strs, "disallowed_policies_glob": strs,
+	"allowed_policies": strs, "disallowed_policies": strs, "allowed_policies_glob": strs, "disallowed_policies_glob": strs,
 	"orphan": boolean, "period": seconds, "path_suffix": text, "explicit_max_ttl": seconds, "renewable": boolean, "bound_cidrs": strs,
 	"allowed_entity_aliases": strs, "token_type": text, "token_period": seconds, "token_explicit_max_ttl": seconds, "token_num_uses": integer,
-	"token_bound_cidrs": strs, "token_no_default_policy": boolean, "token_strictly_bind_ip": boolean,
+	"token_bound_cidrs": strs, "token_no_default_policy": boolean,
 }
 
-func roleExists(m *fsm.Machine, rq *request) bool {
-	_, ok := m.Role(rq.vars["role"])
+// tokenRole is a role with the deprecated spellings behind the current ones.
+type tokenRole struct{ role.Role }
+
+func (ro *tokenRole) period() time.Duration { return either(ro.TokenPeriod, ro.Period) }
+func (ro *tokenRole) explicitMax() time.Duration {
+	return either(ro.TokenExplicitMaxTTL, ro.ExplicitMaxTTL)
+}
+
+func (ro *tokenRole) cidrs() []string {
+	if len(ro.TokenBoundCIDRs) > 0 {
+		return ro.TokenBoundCIDRs
+	}
+	return ro.BoundCIDRs
+}
+
+// either returns a, or b if a is not set.
+func either[T comparable](a, b T) T {
+	var zero T
+	if a != zero {
+		return a
+	}
+	return b
+}
+
+func roleExists(m *fsm.Machine, name string) bool {
+	_, ok := m.Role(name)
 	return ok
+}
+
+// role reads a role from the local replica.
+func (rq *request) role(name string) (ro *tokenRole, ok bool) {
+	ro = new(tokenRole)
+	rq.api.store.View(func(m *fsm.Machine) { ro.Role, ok = m.Role(name) })
+	return ro, ok
 }
 
 func listRoles(rq *request) (*response, error) {
@@ -28,31 +59,25 @@ func listRoles(rq *request) (*response, error) {
 	return keys(names, "token")
 }
 
-// keys is the answer to a list; an empty one is 404.
-func keys(names []string, mount string) (*response, error) {
-	if len(names) == 0 {
-		return nil, errNotFound
-	}
-	return &response{data: map[string]any{"keys": names}, mount: mount}, nil
-}
-
 func readRole(rq *request) (*response, error) {
-	var ro role.Role
-	var ok bool
-	rq.api.store.View(func(m *fsm.Machine) { ro, ok = m.Role(rq.vars["role"]) })
+	ro, ok := rq.role(rq.text("role_name"))
 	if !ok {
 		return nil, errNotFound
 	}
+	return &response{data: ro.show(), mount: "token"}, nil
+}
+
+func (ro *tokenRole) show() map[string]any {
 	data := map[string]any{
 		"name": ro.Name, "orphan": ro.Orphan, "renewable": ro.Renewable, "path_suffix": ro.PathSuffix,
-		"period": wholeSeconds(ro.Period), "token_period": wholeSeconds(ro.TokenPeriod),
-		"explicit_max_ttl": wholeSeconds(ro.ExplicitMaxTTL), "token_explicit_max_ttl": wholeSeconds(ro.TokenExplicitMaxTTL),
+		"period": wholeSeconds(ro.Period), "token_period": wholeSeconds(ro.period()),
+		"explicit_max_ttl": wholeSeconds(ro.ExplicitMaxTTL), "token_explicit_max_ttl": wholeSeconds(ro.explicitMax()),
 		"allowed_policies": orEmpty(ro.AllowedPolicies), "disallowed_policies": orEmpty(ro.DisallowedPolicies),
 		"allowed_policies_glob": orEmpty(ro.AllowedPoliciesGlob), "disallowed_policies_glob": orEmpty(ro.DisallowedPoliciesGlob),
 		"token_type": ro.TokenType, "allowed_entity_aliases": ro.AllowedEntityAliases, "token_no_default_policy": ro.TokenNoDefaultPolicy,
 	}
-	if len(ro.TokenBoundCIDRs) > 0 {
-		data["token_bound_cidrs"] = ro.TokenBoundCIDRs
+	if cidrs := ro.cidrs(); len(cidrs) > 0 {
+		data["token_bound_cidrs"] = cidrs
 	}
 	if len(ro.BoundCIDRs) > 0 {
 		data["bound_cidrs"] = ro.BoundCIDRs
@@ -60,95 +85,67 @@ func readRole(rq *request) (*response, error) {
 	if ro.TokenNumUses > 0 {
 		data["token_num_uses"] = ro.TokenNumUses
 	}
-	return &response{data: data, mount: "token"}, nil
+	return data
 }
 
-func orEmpty(s []string) []string {
-	if s == nil {
-		return []string{}
-	}
-	return s
-}
-
-// writeRole changes the fields that were sent. A racing change of the same role bumps the epoch,
-// and the adapter reads again.
+// writeRole changes the fields that were sent. A racing change of the same role makes the
+// command stale, and the adapter reads again.
 func writeRole(rq *request) (*response, error) {
-	ro := role.Role{Name: rq.vars["role"], Renewable: true, TokenType: "default-service"}
-	rq.api.store.View(func(m *fsm.Machine) {
-		if old, ok := m.Role(ro.Name); ok {
-			ro = old
+	ro, ok := rq.role(rq.text("role_name"))
+	if !ok {
+		ro.Role = role.Role{Name: rq.text("role_name"), Renewable: true, TokenType: "default-service"}
+	}
+	for _, step := range []func(*tokenRole) error{rq.setPlain, rq.setPolicies, rq.setType, rq.setTokenFields, rq.setCIDRs, rq.setTimes} {
+		if err := step(ro); err != nil {
+			return nil, err
 		}
-	})
-	if err := rq.changeRole(&ro); err != nil {
+	}
+	if err := ro.check(); err != nil {
 		return nil, err
 	}
-	if err := checkRole(&ro); err != nil {
-		return nil, err
-	}
-	_, err := rq.propose(&fsm.PutRole{Caller: rq.asker(), Role: ro})
+	_, err := rq.propose(&fsm.PutRole{Caller: rq.asker(), Role: ro.Role})
 	return nil, err
 }
 
-func (rq *request) changeRole(ro *role.Role) error {
-	lists := map[string]*[]string{
-		"allowed_policies": &ro.AllowedPolicies, "disallowed_policies": &ro.DisallowedPolicies,
-		"allowed_policies_glob": &ro.AllowedPoliciesGlob, "disallowed_policies_glob": &ro.DisallowedPoliciesGlob,
+var pathSuffix = regexp.MustCompile(`\w[\w-.]+\w`)
+
+func (rq *request) setPlain(ro *tokenRole) error {
+	if rq.has("orphan") {
+		ro.Orphan = rq.boolean("orphan")
 	}
-	for name, dst := range lists {
-		if rq.has(name) {
-			*dst = sortedLower(rq.strs(name))
-		}
-	}
-	if rq.has("allowed_entity_aliases") {
-		ro.AllowedEntityAliases = sortedLower(rq.strs("allowed_entity_aliases"))
-	}
-	for name, dst := range map[string]*bool{"orphan": &ro.Orphan, "renewable": &ro.Renewable, "token_no_default_policy": &ro.TokenNoDefaultPolicy} {
-		if rq.has(name) {
-			*dst = rq.boolean(name)
-		}
+	if rq.has("renewable") {
+		ro.Renewable = rq.boolean("renewable")
 	}
 	if rq.has("path_suffix") {
 		ro.PathSuffix = rq.text("path_suffix")
 	}
-	if rq.has("token_type") {
-		ro.TokenType = rq.text("token_type")
+	switch s := ro.PathSuffix; {
+	case s != "" && !pathSuffix.MatchString(s):
+		return invalid("given role path suffix contains invalid characters; must match %s", pathSuffix)
+	case strings.Contains(s, ".."):
+		return invalid("error registering path suffix: path cannot contain parent references")
+	case len(s) > maxShort:
+		return invalid("field path_suffix: at most %d bytes are allowed", maxShort)
 	}
-	if rq.has("token_num_uses") {
-		n := rq.integer("token_num_uses")
-		if n < 0 || n >= 1<<31 {
-			return invalid("'token_num_uses' cannot be negative")
-		}
-		ro.TokenNumUses = uint32(n)
-	}
-	for name, dst := range map[string]*[]string{"token_bound_cidrs": &ro.TokenBoundCIDRs, "bound_cidrs": &ro.BoundCIDRs} {
-		if !rq.has(name) {
-			continue
-		}
-		for _, c := range rq.strs(name) {
-			if _, err := parseCIDR(c); err != nil {
-				return invalid("error parsing field %s: %v", name, err)
-			}
-		}
-		*dst = rq.strs(name)
-	}
-	return rq.changeRoleTimes(ro)
+	return nil
 }
 
-func (rq *request) changeRoleTimes(ro *role.Role) error {
-	for name, dst := range map[string]*durationPair{
-		"period": {&ro.Period, &ro.TokenPeriod}, "explicit_max_ttl": {&ro.ExplicitMaxTTL, &ro.TokenExplicitMaxTTL},
-	} {
-		old, current := name, "token_"+name
-		for _, n := range []string{old, current} {
-			if rq.seconds(n) < 0 {
-				return invalid("'%s' cannot be negative", n)
-			}
-		}
-		if rq.has(current) {
-			*dst.current, *dst.old = rq.seconds(current), 0
-		} else if rq.has(old) {
-			*dst.current, *dst.old = rq.seconds(old), rq.seconds(old)
-		}
+// setPolicies stores names as policies are stored, in lower case.
+func (rq *request) setPolicies(ro *tokenRole) error {
+	if rq.has("allowed_policies") {
+		ro.AllowedPolicies = sanitize(rq.strs("allowed_policies"), false)
+	}
+	if rq.has("allowed_policies_glob") {
+		ro.AllowedPoliciesGlob = sanitize(rq.strs("allowed_policies_glob"), false)
+	}
+	if rq.has("disallowed_policies") {
+		ro.DisallowedPolicies = sortedLower(rq.strs("disallowed_policies"))
+	}
+	if rq.has("disallowed_policies_glob") {
+		ro.DisallowedPoliciesGlob = sortedLower(rq.strs("disallowed_policies_glob"))
+	}
+	if rq.has("allowed_entity_aliases") {
+		ro.AllowedEntityAliases = sortedLower(rq.strs("allowed_entity_aliases"))
 	}
 	return nil
 }
@@ -164,48 +161,7 @@ func sortedLower(in []string) []string {
 	return slices.Compact(out)
 }
 
-// checkRole refuses what no token could be.
-func checkRole(ro *role.Role) error {
-	if err := checkPathSuffix(ro.PathSuffix); err != nil {
-		return err
-	}
-	switch ro.TokenType {
-	case "", "default":
-		ro.TokenType = "default-service"
-	case "service", "default-service", "default-batch":
-	case "batch":
-		const text = "'token_type' cannot be 'batch' when role is set to generate "
-		switch {
-		case !ro.Orphan:
-			return invalid("%snon-orphan tokens", text)
-		case ro.Renewable:
-			return invalid("%srenewable tokens", text)
-		case ro.TokenPeriod != 0 || ro.Period != 0:
-			return invalid("%speriodic tokens", text)
-		case ro.TokenExplicitMaxTTL != 0 || ro.ExplicitMaxTTL != 0:
-			return invalid("%stokens with an explicit max TTL", text)
-		case ro.TokenNumUses != 0:
-			return invalid("%stokens with limited use count", text)
-		}
-	default:
-		return invalid("invalid 'token_type' value %q", ro.TokenType)
-	}
-	return nil
-}
-
-func checkPathSuffix(s string) error {
-	for _, r := range s {
-		if !strings.ContainsRune("-_./", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
-			return invalid("given role path suffix contains invalid characters; must match %s", fmt.Sprintf("%q", `[0-9A-Za-z_.-/]`))
-		}
-	}
-	return nil
-}
-
 func deleteRole(rq *request) (*response, error) {
-	_, err := rq.propose(&fsm.DeleteRole{Caller: rq.asker(), Name: rq.vars["role"]})
+	_, err := rq.propose(&fsm.DeleteRole{Caller: rq.asker(), Name: rq.text("role_name")})
 	return nil, err
 }
-
-// durationPair is a deprecated field and the one that replaces it.
-type durationPair struct{ old, current *time.Duration }
