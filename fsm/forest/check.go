@@ -35,17 +35,22 @@ func (f *Forest) checkIndexes() error {
 	for r := range f.Walk {
 		n := f.node(r)
 		seqs = append(seqs, n.seq)
-		switch a := f.Record(r).Accessor; {
+		switch {
 		case f.Find(n.hash) != r:
 			return fmt.Errorf("token %s is not found by its hash", n.hash)
-		case f.FindAccessor(a) != r:
-			return fmt.Errorf("token %s is not found by its accessor %q", n.hash, a)
+		case f.byAccessor.find(f.accessorHash(r), func(i uint32) bool { return f.sameAccessor(Ref(i), r) }) != uint32(r):
+			return fmt.Errorf("token %s is not found by its accessor", n.hash)
 		case n.seq == 0 || n.seq >= f.nextSeq:
 			return fmt.Errorf("token %s has number %d, the next is %d", n.hash, n.seq, f.nextSeq)
 		}
 	}
 	if f.byHash.count != f.Len() || f.byAccessor.count != f.Len() || len(seqs) != f.Len() {
 		return fmt.Errorf("%d tokens (%d in memory), %d hashes, %d accessors", f.Len(), len(seqs), f.byHash.count, f.byAccessor.count)
+	}
+	for _, x := range []*index{&f.byHash, &f.byAccessor, &f.paths.byName, &f.properties.byText} {
+		if err := x.check(); err != nil {
+			return err
+		}
 	}
 	slices.Sort(seqs)
 	for i := 1; i < len(seqs); i++ {
@@ -54,6 +59,15 @@ func (f *Forest) checkIndexes() error {
 		}
 	}
 	return nil
+}
+
+// sameAccessor reports whether two tokens have the same accessor.
+func (f *Forest) sameAccessor(a, b Ref) bool {
+	m, n := f.node(a), f.node(b)
+	if m.accessLen == longAccessor && n.accessLen == longAccessor {
+		return f.properties.at(m.properties).longAccessor() == f.properties.at(n.properties).longAccessor()
+	}
+	return m.accessLen == n.accessLen && m.accessor == n.accessor
 }
 
 // checkTrees: every child is in the list of its parent, newest first, and is younger.

@@ -253,9 +253,9 @@ func TestAgainstModel(t *testing.T) {
 	}
 	t.Run("long", func(t *testing.T) {
 		t.Parallel()
-		steps := 12000
+		steps := 6000
 		if testing.Short() {
-			steps = 3000
+			steps = 2500
 		}
 		run(t, 1000, steps, 1, 50)
 	})

@@ -108,6 +108,12 @@ func (f *Forest) remove(r Ref) {
 	f.nodes.free(uint32(r))
 }
 
+// reserve readies the indexes for n tokens.
+func (f *Forest) reserve(n uint64) {
+	f.byHash.reserve(int(n))
+	f.byAccessor.reserve(int(n))
+}
+
 // Find returns the token with hash h, dead or alive, or 0.
 func (f *Forest) Find(h token.Hash) Ref {
 	return Ref(f.byHash.find(maphash.Bytes(f.seed, h[:]), func(i uint32) bool { return f.nodes.at(i).hash == h }))

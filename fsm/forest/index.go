@@ -1,5 +1,7 @@
 package forest
 
+import "fmt"
+
 // The index is an extendible hash table of item numbers: a directory, indexed by the
 // top bits of the hash, of small open-addressing tables (shards) that split and merge
 // one at a time. One big table would have to move all its entries at once when it
@@ -11,6 +13,9 @@ const (
 	shardSlots = 1024
 	shardFull  = shardSlots / 8 * 7 // slots that are not empty, at most
 	shardSmall = shardSlots / 8     // two buddies that are both below are merged
+
+	// reserve leaves so many items to a shard; few get so many more that they split.
+	shardReserved = shardFull - shardFull/8
 
 	tagEmpty   = 0
 	tagDeleted = 1
@@ -109,6 +114,11 @@ func (x *index) grow(s *shard, h uint64) {
 		x.replace(s, h, x.rebuilt(s.depth, s))
 		return
 	}
+	x.split(s, h)
+}
+
+// split puts two shards in the place of s, the shard of h.
+func (x *index) split(s *shard, h uint64) {
 	if uint(s.depth) == x.depth {
 		dir := make([]*shard, 2*len(x.dir))
 		for i, d := range x.dir {
@@ -135,6 +145,20 @@ func (x *index) grow(s *shard, h uint64) {
 			x.dir[first+i] = lo
 		} else {
 			x.dir[first+i] = hi
+		}
+	}
+}
+
+// reserve splits the shards as n items will need it, while there are few items to move.
+func (x *index) reserve(n int) {
+	for h := uint64(0); ; {
+		s := x.dir[x.at(h)]
+		if n>>s.depth > shardReserved {
+			x.split(s, h)
+			continue
+		}
+		if h += 1 << (64 - s.depth); h == 0 {
+			return
 		}
 	}
 }
@@ -174,4 +198,36 @@ func (x *index) replace(old *shard, h uint64, n *shard) {
 func (x *index) places(s *shard, h uint64) (first, span uint64) {
 	span = 1 << (x.depth - uint(s.depth))
 	return x.at(h) &^ (span - 1), span
+}
+
+// check verifies that the index finds exactly what it holds.
+func (x *index) check() error {
+	items := 0
+	for i, s := range x.dir {
+		used, live := 0, 0
+		for j, tag := range s.tags {
+			if tag != tagEmpty {
+				used++
+			}
+			if tag <= tagDeleted {
+				continue
+			}
+			live++
+			item := s.items[j]
+			h := x.hash(item)
+			if x.dir[x.at(h)] != s || x.find(h, func(c uint32) bool { return c == item }) != item {
+				return fmt.Errorf("item %d is where nobody looks for it", item)
+			}
+		}
+		if int(s.used) != used || int(s.live) != live || used > shardFull {
+			return fmt.Errorf("%d slots and %d items in a shard, counted %d and %d", used, live, s.used, s.live)
+		}
+		if first, span := x.places(s, uint64(i)<<(64-x.depth)); uint64(i) == first+span-1 {
+			items += live
+		}
+	}
+	if items != x.count {
+		return fmt.Errorf("%d items, counted %d", items, x.count)
+	}
+	return nil
 }

@@ -15,6 +15,13 @@ type Builder struct {
 	dead   map[uint64]uint32 // turn of a dead path to the path
 }
 
+// A snapshot of many tokens saves a fifth of the time if the indexes are large from the
+// start. The header is believed only after so many rows, and only so far: it may lie.
+const (
+	reserveAfter = 1 << 16
+	reserveMost  = 1 << 23
+)
+
 // NewBuilder returns a builder of a forest; Header comes first, then Add for each row.
 func NewBuilder() *Builder {
 	return &Builder{forest: New(), turns: map[uint64]link{}, dead: map[uint64]uint32{}}
@@ -65,6 +72,9 @@ func (b *Builder) add(row *TokenRow) error {
 		b.forest.adopt(parent, r)
 	}
 	b.last = row.Seq
+	if b.forest.Len() == reserveAfter {
+		b.forest.reserve(min(b.header.Tokens, reserveMost))
+	}
 	if row.Turn != 0 {
 		return b.turn(row.Turn, linkTo(r))
 	}
