@@ -28,10 +28,18 @@ const (
 	statusNotLeader byte = 1 // certainly nothing happened
 	statusRefused   byte = 2 // certainly nothing happened; the payload says why
 	statusUnknown   byte = 3 // may have happened
+	statusBusy      byte = 4 // certainly nothing happened; try again
 )
 
 // errNotLeader means that the call certainly did nothing, because the node does not lead.
 var errNotLeader = errors.New("the node is not the leader")
+
+// errBusy means that the call certainly did nothing, because too much waits already.
+var errBusy = errors.New("the leader is overloaded")
+
+// callsPerPeer is how many calls of one peer are served at once; the rest wait in the
+// peer's streams, which push back.
+const callsPerPeer = 64
 
 // refusal is an answer that certainly did nothing, with its reason.
 type refusal string
@@ -56,7 +64,7 @@ type calls struct {
 func yamuxConfig() *yamux.Config {
 	c := yamux.DefaultConfig()
 	c.LogOutput = io.Discard
-	c.MaxStreamWindowSize = 16 << 20
+	c.MaxStreamWindowSize = 4 << 20
 	c.ConnectionWriteTimeout = 10 * time.Second
 	c.KeepAliveInterval = 5 * time.Second
 	return c
@@ -99,12 +107,16 @@ func (c *calls) serve(conn net.Conn) {
 		delete(c.incoming, s)
 		c.mu.Unlock()
 	}()
+	slots := make(chan struct{}, callsPerPeer)
 	for {
 		st, err := s.AcceptStream()
 		if err != nil {
 			return
 		}
-		c.node.spawn(func() { c.answer(st) })
+		slots <- struct{}{} // calls have deadlines, so that this ends
+		if !c.node.spawn(func() { c.answer(st); <-slots }) {
+			return
+		}
 	}
 }
 
@@ -130,6 +142,8 @@ func (c *calls) answer(st *yamux.Stream) {
 		writeFrame(st, statusOK, out)
 	case errors.Is(err, errNotLeader):
 		writeFrame(st, statusNotLeader, nil)
+	case errors.Is(err, errBusy):
+		writeFrame(st, statusBusy, nil)
 	case errors.As(err, &no):
 		writeFrame(st, statusRefused, []byte(no))
 	default:
@@ -169,6 +183,8 @@ func (c *calls) do(ctx context.Context, addr string, kind byte, arg []byte) ([]b
 		return out, nil
 	case statusNotLeader:
 		return nil, errNotLeader
+	case statusBusy:
+		return nil, errBusy
 	case statusRefused:
 		return nil, refusal(out)
 	}

@@ -19,31 +19,26 @@ type identity struct {
 	Format    int    `json:"format_version"`
 	NodeID    string `json:"node_id"`
 	ClusterID string `json:"cluster_id"`
+	// Founding: this node makes the cluster, and is not known to have finished. After a crash, Init
+	// goes on with it.
+	Founding bool `json:"founding,omitempty"`
 }
 
 func identityFile(dir string) string { return filepath.Join(dir, "grove.json") }
 
 // loadIdentity reads or makes the identity of dir. wanted is the configured node ID, if any.
 func loadIdentity(dir, wanted string, random io.Reader) (identity, error) {
-	id := identity{Format: formatVersion, NodeID: wanted}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return id, fmt.Errorf("data directory: %w", err)
+		return identity{}, fmt.Errorf("data directory: %w", err)
 	}
 	b, err := os.ReadFile(identityFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
-		if id.NodeID == "" {
-			r := make([]byte, 8)
-			if _, err := io.ReadFull(random, r); err != nil {
-				return id, fmt.Errorf("minting a node id: %w", err)
-			}
-			id.NodeID = "node-" + hex.EncodeToString(r)
-		}
-		return id, id.save(dir)
+		return newIdentity(dir, wanted, random)
 	}
 	if err != nil {
-		return id, fmt.Errorf("data directory: %w", err)
+		return identity{}, fmt.Errorf("data directory: %w", err)
 	}
-	id = identity{}
+	var id identity
 	if err := json.Unmarshal(b, &id); err != nil {
 		return id, fmt.Errorf("data directory: %s: %w", identityFile(dir), err)
 	}
@@ -55,7 +50,31 @@ func loadIdentity(dir, wanted string, random io.Reader) (identity, error) {
 	case wanted != "" && wanted != id.NodeID:
 		return id, fmt.Errorf("data directory %s belongs to node %q, the configuration says %q", dir, id.NodeID, wanted)
 	}
+	if id.ClusterID == "" && hasLog(dir) {
+		return id, fmt.Errorf("data directory %s has a Raft log, but %s names no cluster", dir, identityFile(dir))
+	}
 	return id, nil
+}
+
+// newIdentity makes the identity of an empty directory.
+func newIdentity(dir, wanted string, random io.Reader) (identity, error) {
+	id := identity{Format: formatVersion, NodeID: wanted}
+	if hasLog(dir) {
+		return id, fmt.Errorf("data directory %s has a Raft log, but no %s: it is not Grove's, or incomplete", dir, identityFile(dir))
+	}
+	if id.NodeID == "" {
+		r := make([]byte, 8)
+		if _, err := io.ReadFull(random, r); err != nil {
+			return id, fmt.Errorf("minting a node id: %w", err)
+		}
+		id.NodeID = "node-" + hex.EncodeToString(r)
+	}
+	return id, id.save(dir)
+}
+
+func hasLog(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "raft.db"))
+	return err == nil
 }
 
 // save writes the file whole or not at all.
@@ -74,8 +93,20 @@ func (id identity) save(dir string) error {
 	if err == nil {
 		err = os.Rename(tmp.Name(), identityFile(dir))
 	}
+	if err == nil {
+		err = syncDir(dir)
+	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", identityFile(dir), err)
 	}
 	return nil
+}
+
+// syncDir makes a rename in dir survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

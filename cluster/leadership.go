@@ -1,17 +1,14 @@
 package cluster
 
 import (
-	"context"
-	"slices"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
-
-	"github.com/tokengrove/grove/fsm"
 )
 
-// target is where proposals and read indexes go.
+// target is where proposals and read indexes go: a leader in its term.
 type target struct {
 	local bool
 	addr  string
@@ -23,12 +20,17 @@ type leadership struct {
 	mu      sync.Mutex
 	id      string
 	addr    string
-	ready   uint64    // the term in which this node leads and its first entry is applied
+	ready   uint64    // the last term in which this node led and its first entry was applied
 	known   bool      // requests have somewhere to go
-	lostAt  time.Time // when there was last nobody to go to
+	lostAt  time.Time // when there was last somebody to go to
 	since   time.Time // when the leader last changed
+	removed bool      // the other members say that this node is none
+	reach   reach
 	changed chan struct{}
 }
+
+// reach is the answer to the last question for a quorum.
+type reach struct{ up, voters int }
 
 func newLeadership(now time.Time) *leadership {
 	return &leadership{changed: make(chan struct{}), lostAt: now, since: now}
@@ -39,7 +41,7 @@ func (l *leadership) update(r *raft.Raft, self string, now time.Time) {
 	addr, id := r.LeaderWithID()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known := id != "" && (string(id) != self || (l.ready != 0 && l.ready == r.CurrentTerm()))
+	known := id != "" && (string(id) != self || l.ready == r.CurrentTerm())
 	if string(id) == l.id && string(addr) == l.addr && known == l.known {
 		return
 	}
@@ -49,15 +51,19 @@ func (l *leadership) update(r *raft.Raft, self string, now time.Time) {
 	if l.known {
 		l.lostAt = now
 	}
+	if known {
+		l.removed = false
+	}
 	l.id, l.addr, l.known = string(id), string(addr), known
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// setReady notes the term that this node leads with an applied entry of its own; 0: it does not.
+// setReady notes that this node led in term and applied an entry of its own. Terms only
+// grow, so that "ready is the current term" says that this still holds.
 func (l *leadership) setReady(term uint64) {
 	l.mu.Lock()
-	l.ready = term
+	l.ready = max(l.ready, term)
 	l.mu.Unlock()
 }
 
@@ -76,107 +82,34 @@ func (l *leadership) lostSince() time.Time {
 	return l.lostAt
 }
 
-// leader waits for a leader: until ctx is done, or there was none for the node's patience
-// counted from start or from when the last one was lost, whichever is later. While a quorum
-// is in reach, an election must come to an end, and the node is more patient.
-func (n *Node) leader(ctx context.Context, start time.Time) (target, <-chan struct{}, error) {
-	for {
-		t, ok, changed := n.lead.look(n.self.ID)
-		if ok {
-			return t, changed, nil
-		}
-		since := n.lead.lostSince()
-		if start.After(since) {
-			since = start
-		}
-		waited := time.Since(since)
-		left := n.cfg.stretch(patience) - waited
-		if left <= 0 {
-			if waited > n.cfg.stretch(electionPatience) || !n.quorumInReach(ctx) {
-				return t, nil, fsm.Errorf(fsm.Unavailable, "no leader: %s", n.whyNoLeader())
-			}
-			left = n.cfg.stretch(electionTimeout)
-		}
-		timer := time.NewTimer(left)
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return t, nil, fsm.Errorf(fsm.Unavailable, "no leader within the request's deadline: %s", n.whyNoLeader())
-		case <-n.ctx.Done():
-			timer.Stop()
-			return t, nil, fsm.Errorf(fsm.Unavailable, "this node is shutting down")
-		}
-		timer.Stop()
-	}
+func (l *leadership) leaderSince() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.since
 }
 
-// quorumInReach reports whether enough voters answer to elect a leader. Concurrent
-// questions share one round of calls.
-func (n *Node) quorumInReach(ctx context.Context) bool {
-	ok, err := n.quorum.get(ctx)
-	return err == nil && ok > 0
+func (l *leadership) setRemoved(v bool) {
+	l.mu.Lock()
+	l.removed = v
+	l.mu.Unlock()
 }
 
-// probe asks all voters at once; 1: a majority answers.
-func (n *Node) probe() (uint64, error) {
-	r := n.raft()
-	if r == nil {
-		return 0, nil
-	}
-	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.stretch(probeTimeout))
-	defer cancel()
-	voters, answers := 0, make(chan bool)
-	servers := r.GetConfiguration().Configuration().Servers
-	if !contains(servers, n.self.ID) {
-		return 0, nil // no leader will ever tell a node that is not a member
-	}
-	for _, s := range servers {
-		if s.Suffrage != raft.Voter {
-			continue
-		}
-		voters++
-		n.spawn(func() {
-			_, err := n.infoOf(ctx, s)
-			select {
-			case answers <- err == nil:
-			case <-ctx.Done():
-			}
-		})
-	}
-	up := 0
-	for range voters {
-		select {
-		case ok := <-answers:
-			if ok {
-				up++
-			}
-		case <-ctx.Done():
-			return 0, nil
-		}
-		if up > voters/2 {
-			return 1, nil
-		}
-	}
-	return 0, nil
+func (l *leadership) isRemoved() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.removed
 }
 
-// contains reports whether id is one of the servers.
-func contains(servers []raft.Server, id string) bool {
-	return slices.ContainsFunc(servers, func(s raft.Server) bool { return string(s.ID) == id })
+func (l *leadership) setReach(r reach) {
+	l.mu.Lock()
+	l.reach = r
+	l.mu.Unlock()
 }
 
-// whyNoLeader tells an operator what to look at.
-func (n *Node) whyNoLeader() string {
-	r := n.raft()
-	if r == nil {
-		return "this node is not in a cluster yet"
-	}
-	if contains(r.GetConfiguration().Configuration().Servers, n.self.ID) {
-		return "the cluster has no quorum, or an election is going on"
-	}
-	return "this node is not a member of its cluster (removed, or joining)"
+func (l *leadership) lastReach() reach {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reach
 }
 
 // watch follows Raft's observations until the node closes.
@@ -205,57 +138,66 @@ func (n *Node) watch(r *raft.Raft, notify <-chan bool) {
 		case leads := <-notify:
 			stop()
 			stop = func() {}
-			n.lead.setReady(0)
 			if leads {
-				ctx, cancel := context.WithCancel(n.ctx)
-				stop = cancel
-				n.spawn(func() { n.reign(ctx, r) })
+				stop = n.crown(r)
 			}
 		}
 		n.lead.update(r, n.self.ID, time.Now())
 	}
 }
 
-// reign is everything that only a leader does, for one term.
-func (n *Node) reign(ctx context.Context, r *raft.Raft) {
-	term := r.CurrentTerm()
-	// An entry of the own term must be committed before the commit index means
-	// anything (Raft §8). It is a Tick, not a Barrier, so that the machine sees it too: its
-	// index then reaches every commit index.
-	if !n.firstTick(ctx) {
-		return
-	}
-	n.lead.setReady(term)
-	n.lead.update(r, n.self.ID, time.Now())
-	n.log.Info("this node leads", "term", term)
-	n.spawn(func() { n.sweep(ctx) })
-	n.spawn(func() { n.tend(ctx, r) })
-}
-
-func (n *Node) firstTick(ctx context.Context) bool {
-	for ctx.Err() == nil {
-		_, err := n.system(ctx, &fsm.Tick{})
-		if err == nil {
-			return true
-		}
-		n.log.Warn("first entry of the term", "error", err)
+// drain keeps Raft from ever blocking on its notifications: the latest value wins.
+func (n *Node) drain(from <-chan bool, to chan bool) {
+	for {
 		select {
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
+		case v := <-from:
+			select {
+			case <-to:
+			default:
+			}
+			to <- v
+		case <-n.ctx.Done():
+			return
 		}
 	}
-	return false
 }
 
-// system proposes a command of the system itself on the leader that this node is.
-func (n *Node) system(ctx context.Context, c fsm.Command) (fsm.Result, error) {
-	k, body, err := fsm.EncodeCommand(c)
-	if err != nil {
-		return fsm.Result{}, err
+// stopWhenBroken ends Raft on a replica that cannot be trusted: it must neither lead nor vote
+// any more.
+func (n *Node) stopWhenBroken(r *raft.Raft) {
+	select {
+	case <-n.replica.stopped:
+		if err := r.Shutdown().Error(); err != nil {
+			n.log.Error("stopping raft", "error", err)
+		}
+	case <-n.ctx.Done():
 	}
-	rs, err := n.proposer.submit(ctx, fsm.Group{Items: []fsm.Item{{Kind: k, Body: body}}})
-	if err != nil {
-		return fsm.Result{}, err
+}
+
+// whyNoLeader tells an operator what to look at.
+func (n *Node) whyNoLeader() string {
+	if err := n.replica.failure(); err != nil {
+		return "this node has stopped: " + err.Error()
 	}
-	return rs[0], rs[0].Err()
+	if n.expelled() {
+		return "this node is not a member of its cluster (removed, or still joining)"
+	}
+	if s := n.lead.lastReach(); s.voters > 0 {
+		return fmt.Sprintf("%d of %d voters answer, %d are needed", s.up, s.voters, s.voters/2+1)
+	}
+	return "the cluster has no quorum, or an election is going on"
+}
+
+// expelled reports whether the configuration does not have this node, or the others say so.
+func (n *Node) expelled() bool {
+	if n.lead.isRemoved() {
+		return true
+	}
+	servers := n.raft().GetConfiguration().Configuration().Servers
+	for _, s := range servers {
+		if string(s.ID) == n.self.ID {
+			return false
+		}
+	}
+	return true
 }

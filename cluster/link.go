@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,24 +34,63 @@ const (
 // errForeign is returned by a dial that reached a node of another cluster.
 var errForeign = errors.New("the node belongs to another cluster")
 
-// links accepts and dials the connections between members.
+// links accepts and dials the connections between members. It knows every open one, so that
+// none outlives the node.
 type links struct {
 	listener net.Listener
 	node     *Node
 	raft     chan net.Conn
 	closed   chan struct{}
-	once     sync.Once
+
+	mu    sync.Mutex
+	open  map[*link]bool
+	ended bool
+}
+
+// link is a connection that is forgotten when it is closed.
+type link struct {
+	net.Conn
+	of *links
+}
+
+// Close implements net.Conn.
+func (c *link) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
 }
 
 func newLinks(n *Node, l net.Listener) *links {
-	return &links{listener: l, node: n, raft: make(chan net.Conn, 16), closed: make(chan struct{})}
+	return &links{listener: l, node: n, raft: make(chan net.Conn, 16), closed: make(chan struct{}), open: map[*link]bool{}}
 }
 
+// track notes an open connection. After close it closes it at once.
+func (l *links) track(conn net.Conn) net.Conn {
+	c := &link{Conn: conn, of: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		conn.Close()
+	} else {
+		l.open[c] = true
+	}
+	return c
+}
+
+// close ends the listener and all connections, as the end of the process would.
 func (l *links) close() {
-	l.once.Do(func() {
-		close(l.closed)
-		l.listener.Close()
-	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return
+	}
+	l.ended = true
+	close(l.closed)
+	l.listener.Close()
+	for c := range l.open {
+		c.Conn.Close()
+	}
 }
 
 // serve accepts until close.
@@ -65,7 +105,10 @@ func (l *links) serve() {
 				continue
 			}
 		}
-		l.node.spawn(func() { l.greet(conn) })
+		conn = l.track(conn)
+		if !l.node.spawn(func() { l.greet(conn) }) {
+			conn.Close()
+		}
 	}
 }
 
@@ -120,6 +163,7 @@ func (l *links) dial(kind byte, addr string, timeout time.Duration) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
+	conn = l.track(conn)
 	conn.SetDeadline(time.Now().Add(timeout))
 	id := l.node.clusterID()
 	answer := []byte{linkUnknown}
@@ -200,7 +244,9 @@ func readFrame(r *bufio.Reader) (byte, []byte, error) {
 	if size > maxFrame {
 		return 0, nil, fmt.Errorf("frame of %d bytes, at most %d", size, maxFrame)
 	}
-	p := make([]byte, size)
-	_, err := io.ReadFull(r, p)
-	return head[0], p, err
+	// The length is only believed as far as bytes arrive.
+	var p bytes.Buffer
+	p.Grow(int(min(size, 64<<10)))
+	_, err := io.CopyN(&p, r, int64(size))
+	return head[0], p.Bytes(), err
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +52,7 @@ type pipeline struct {
 	reads    rounds // this node's, asked of the leader
 	confirms rounds // the leader's own
 	quorum   rounds // whether one is in reach
+	contacts contacts
 }
 
 // lifetime counts the goroutines of a node.
@@ -112,36 +111,41 @@ func Open(cfg Config) (*Node, error) {
 
 // begin starts Raft for a member, or the search for a cluster.
 func (n *Node) begin() error {
-	if n.id.ClusterID != "" {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if err := n.startRaft(nil); err != nil {
-			return err
+	if n.id.ClusterID == "" {
+		if len(n.cfg.RetryJoin) > 0 {
+			n.spawn(n.seek)
 		}
-		n.spawn(n.announce)
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(n.cfg.DataDir, "raft.db")); err == nil {
-		return fmt.Errorf("data directory %s has a Raft log, but %s names no cluster", n.cfg.DataDir, identityFile(n.cfg.DataDir))
-	}
-	if len(n.cfg.RetryJoin) > 0 {
+	n.mu.Lock()
+	err := n.startRaft()
+	founding := n.id.Founding
+	n.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case founding:
+	case n.settled():
+		n.spawn(n.announce)
+	default: // taken in, but nothing of the log arrived yet
 		n.spawn(n.seek)
 	}
 	return nil
 }
 
 // spawn runs f on a goroutine that Close waits for; not at all once Close has begun.
-func (n *Node) spawn(f func()) {
+func (n *Node) spawn(f func()) bool {
 	n.life.mu.Lock()
 	defer n.life.mu.Unlock()
 	if n.life.closed {
-		return
+		return false
 	}
 	n.life.wg.Add(1)
 	go func() {
 		defer n.life.wg.Done()
 		f()
 	}()
+	return true
 }
 
 // raft returns Raft, nil before the node is in a cluster.
@@ -153,26 +157,24 @@ func (n *Node) clusterID() string {
 	return n.id.ClusterID
 }
 
-// startRaft opens the stores and starts Raft. bootstrap is the first configuration of a new
-// cluster, nil otherwise. n.mu is held.
-func (n *Node) startRaft(bootstrap *raft.Configuration) error {
+// startRaft opens the stores and starts Raft, of a founder as the only voter. n.mu is held.
+func (n *Node) startRaft() error {
 	store, err := openStore(n.cfg.DataDir)
 	if err != nil {
 		return err
 	}
 	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.DataDir, 2, n.log.Named("snapshot"))
 	if err != nil {
-		store.Close()
-		return fmt.Errorf("opening snapshots: %w", err)
+		return errors.Join(fmt.Errorf("opening snapshots: %w", err), store.Close())
 	}
 	net := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streamLayer{n.links}, MaxPool: 4, Timeout: 10 * time.Second, Logger: n.log.Named("raft-net"),
 	})
-	notify := make(chan bool, 1)
-	latest := make(chan bool, 1)
+	notify, latest := make(chan bool, 1), make(chan bool, 1)
 	c := n.raftConfig(notify)
-	if bootstrap != nil {
-		err = raft.BootstrapCluster(c, store, store, snaps, transport{net}, *bootstrap)
+	if n.id.Founding {
+		self := raft.Server{ID: c.LocalID, Address: raft.ServerAddress(n.self.ClusterAddr), Suffrage: raft.Voter}
+		err = raft.BootstrapCluster(c, store, store, snaps, transport{net}, raft.Configuration{Servers: []raft.Server{self}})
 		if errors.Is(err, raft.ErrCantBootstrap) {
 			err = nil // an earlier Init got this far
 		}
@@ -182,32 +184,16 @@ func (n *Node) startRaft(bootstrap *raft.Configuration) error {
 		r, err = raft.NewRaft(c, n.replica, store, store, snaps, transport{net})
 	}
 	if err != nil {
-		net.Close()
-		store.Close()
-		return fmt.Errorf("starting raft: %w", err)
+		return errors.Join(fmt.Errorf("starting raft: %w", err), net.Close(), store.Close())
 	}
 	n.store, n.trans = store, net
 	n.raftPtr.Store(r)
 	n.spawn(func() { n.drain(notify, latest) })
 	n.spawn(func() { n.watch(r, latest) })
+	n.spawn(func() { n.stopWhenBroken(r) })
+	n.spawn(n.verify)
 	n.startGossip()
 	return nil
-}
-
-// drain keeps Raft from ever blocking on its notifications: the latest value wins.
-func (n *Node) drain(from <-chan bool, to chan bool) {
-	for {
-		select {
-		case v := <-from:
-			select {
-			case <-to:
-			default:
-			}
-			to <- v
-		case <-n.ctx.Done():
-			return
-		}
-	}
 }
 
 func (n *Node) raftConfig(notify chan<- bool) *raft.Config {
@@ -217,7 +203,7 @@ func (n *Node) raftConfig(notify chan<- bool) *raft.Config {
 	c.ElectionTimeout = n.cfg.stretch(electionTimeout)
 	c.LeaderLeaseTimeout = n.cfg.stretch(leaderLease)
 	c.CommitTimeout = commitTimeout
-	c.MaxAppendEntries = 256
+	c.MaxAppendEntries = 64
 	c.BatchApplyCh = true
 	c.SnapshotThreshold = n.cfg.Tune.SnapshotThreshold
 	c.TrailingLogs = n.cfg.Tune.TrailingLogs
@@ -259,7 +245,7 @@ func (n *Node) View(f func(m *fsm.Machine)) { n.replica.view(f) }
 // applied) or OutcomeUnknown. A refusal by apply is in the Result.
 func (n *Node) Propose(ctx context.Context, c fsm.Command) (fsm.Result, error) {
 	if n.raft() == nil {
-		return fsm.Result{}, fsm.Errorf(fsm.Unavailable, "this node is not in a cluster yet")
+		return fsm.Result{}, errNoCluster()
 	}
 	return n.edge.propose(ctx, c)
 }
@@ -275,6 +261,7 @@ func (n *Node) Close() error {
 	n.life.mu.Unlock()
 	n.cancel()
 	n.calls.close()
+	n.links.close()
 	n.mu.Lock()
 	r, store, trans, gossip := n.raft(), n.store, n.trans, n.gossip
 	n.mu.Unlock()
@@ -286,7 +273,6 @@ func (n *Node) Close() error {
 		trans.CloseStreams()
 		err = errors.Join(err, trans.Close(), r.Shutdown().Error())
 	}
-	n.links.close()
 	n.life.wg.Wait()
 	if store != nil {
 		err = errors.Join(err, store.Close())

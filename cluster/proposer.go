@@ -43,7 +43,7 @@ func newProposer(n *Node) *proposer {
 	return &proposer{node: n, in: make(chan *submission, submissions), slot: make(chan struct{}, entriesInFlight)}
 }
 
-// submit has g applied and returns its results. errNotLeader and refusal mean that
+// submit has g applied and returns its results. errNotLeader and errBusy mean that
 // certainly nothing happened; any other error leaves the outcome unknown.
 func (p *proposer) submit(ctx context.Context, g fsm.Group) ([]fsm.Result, error) {
 	s := &submission{group: g, done: make(chan outcome, 1)}
@@ -53,7 +53,7 @@ func (p *proposer) submit(ctx context.Context, g fsm.Group) ([]fsm.Result, error
 	select {
 	case p.in <- s:
 	default:
-		return nil, refusal("the leader is overloaded")
+		return nil, errBusy
 	}
 	select {
 	case o := <-s.done:

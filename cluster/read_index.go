@@ -13,18 +13,20 @@ import (
 )
 
 // rounds coalesces questions of the same kind: everyone who asks while a round is under way
-// shares the next one. A round serves only those who asked before it started.
+// shares the next one. A round serves only those who asked before it started, and is as
+// patient as the first of them.
 type rounds struct {
 	mu      sync.Mutex
 	next    *round
 	running bool
-	ask     func() (uint64, error)
-	spawn   func(func())
+	ask     func(start time.Time) (uint64, error)
+	spawn   func(func()) bool
 	closed  <-chan struct{} // the node closes: what is spawned may never run
 }
 
 // round is one question and its answer.
 type round struct {
+	start time.Time // of the first who asked
 	done  chan struct{}
 	index uint64
 	err   error
@@ -34,7 +36,7 @@ type round struct {
 func (q *rounds) get(ctx context.Context) (uint64, error) {
 	q.mu.Lock()
 	if q.next == nil {
-		q.next = &round{done: make(chan struct{})}
+		q.next = &round{start: time.Now(), done: make(chan struct{})}
 	}
 	r := q.next
 	if !q.running {
@@ -63,7 +65,7 @@ func (q *rounds) run() {
 			return
 		}
 		q.mu.Unlock()
-		r.index, r.err = q.ask()
+		r.index, r.err = q.ask(r.start)
 		close(r.done)
 	}
 }
@@ -72,7 +74,7 @@ func (q *rounds) run() {
 // this node still led after it was read, in the term whose first entry is applied. The
 // other order would be wrong: an index that is read after the proof can be of a
 // leader that was deposed in between (hashicorp/raft #603).
-func (n *Node) confirm() (uint64, error) {
+func (n *Node) confirm(time.Time) (uint64, error) {
 	r := n.raft()
 	if r == nil {
 		return 0, errNotLeader
@@ -92,29 +94,27 @@ func (n *Node) confirm() (uint64, error) {
 }
 
 // askLeader gets one read index from whoever leads, waiting for a leader if need be.
-func (n *Node) askLeader() (uint64, error) {
-	start := time.Now()
+func (n *Node) askLeader(start time.Time) (uint64, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, requestTimeout)
 	defer cancel()
 	for {
-		t, changed, err := n.leader(ctx, start)
+		t, news, err := n.leader(ctx, start)
 		if err != nil {
 			return 0, err
 		}
-		index, err := n.readIndexOf(t, changed)
+		index, err := n.readIndexOf(t, news)
 		if err == nil {
 			return index, nil
 		}
-		var no *fsm.Error
-		if errors.As(err, &no) || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return 0, fsm.Errorf(fsm.Unavailable, "no read index: %v", err)
 		}
-		n.edge.pause(changed)
+		n.pause(ctx, news)
 	}
 }
 
-func (n *Node) readIndexOf(t target, changed <-chan struct{}) (uint64, error) {
-	ctx, cancel := n.untilChange(changed)
+func (n *Node) readIndexOf(t target, news <-chan struct{}) (uint64, error) {
+	ctx, cancel := n.untilNews(news)
 	defer cancel()
 	if t.local {
 		return n.confirms.get(ctx)
@@ -134,7 +134,7 @@ func (n *Node) readIndexOf(t target, changed <-chan struct{}) (uint64, error) {
 // calls share rounds. It fails with Unavailable when there is no leader in time.
 func (n *Node) Barrier(ctx context.Context) error {
 	if n.raft() == nil {
-		return fsm.Errorf(fsm.Unavailable, "this node is not in a cluster yet")
+		return errNoCluster()
 	}
 	index, err := n.reads.get(ctx)
 	if err == nil {

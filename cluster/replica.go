@@ -25,9 +25,10 @@ type replica struct {
 	waiters []waiter
 	woken   chan struct{} // something was applied: for the leader's own loops
 
-	log    hclog.Logger
-	failed chan error
-	broken atomic.Bool
+	log     hclog.Logger
+	failed  chan error
+	broken  atomic.Pointer[error]
+	stopped chan struct{} // closed when broken
 }
 
 // waiter waits until index is applied.
@@ -37,7 +38,7 @@ type waiter struct {
 }
 
 func newReplica(log hclog.Logger) *replica {
-	return &replica{machine: fsm.New(), woken: make(chan struct{}, 1), log: log, failed: make(chan error, 1)}
+	return &replica{machine: fsm.New(), woken: make(chan struct{}, 1), log: log, failed: make(chan error, 1), stopped: make(chan struct{})}
 }
 
 // outcome is what ApplyBatch returns for one log entry.
@@ -63,8 +64,8 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 }
 
 func (r *replica) apply(l *raft.Log) outcome {
-	if r.broken.Load() {
-		return outcome{err: fmt.Errorf("the replica has stopped")}
+	if err := r.failure(); err != nil {
+		return outcome{err: fmt.Errorf("the replica has stopped: %w", err)}
 	}
 	if l.Type != raft.LogCommand {
 		r.machine.Advance(l.Index)
@@ -82,12 +83,21 @@ func (r *replica) apply(l *raft.Log) outcome {
 
 // fail stops this replica for ever: going on could diverge from the others in silence.
 func (r *replica) fail(err error) {
-	r.broken.Store(true)
-	r.log.Error("this replica cannot be trusted any more and stops", "error", err)
-	select {
-	case r.failed <- fmt.Errorf("state machine: %w", err):
-	default:
+	err = fmt.Errorf("state machine: %w", err)
+	if !r.broken.CompareAndSwap(nil, &err) {
+		return
 	}
+	r.log.Error("this replica cannot be trusted any more and stops", "error", err)
+	r.failed <- err
+	close(r.stopped)
+}
+
+// failure returns why the replica has stopped, nil if it has not.
+func (r *replica) failure() error {
+	if err := r.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func (r *replica) wake(index uint64) {
@@ -153,8 +163,8 @@ func (r *replica) view(f func(*fsm.Machine)) {
 func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.broken.Load() {
-		return nil, fmt.Errorf("the replica has stopped")
+	if err := r.failure(); err != nil {
+		return nil, fmt.Errorf("the replica has stopped: %w", err)
 	}
 	return image{r.machine.Freeze()}, nil
 }

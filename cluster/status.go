@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"time"
-
 	"github.com/hashicorp/raft"
 
 	"github.com/tokengrove/grove/fsm"
@@ -16,7 +14,7 @@ func (n *Node) Status() fsm.ClusterStatus {
 	if r == nil {
 		return st
 	}
-	st.Initialized = true
+	st.Initialized = !n.founding()
 	t, known, _ := n.lead.look(n.self.ID)
 	addr, id := r.LeaderWithID()
 	st.IsLeader = known && t.local
@@ -36,15 +34,11 @@ func (n *Node) Status() fsm.ClusterStatus {
 	f := r.GetConfiguration()
 	st.ConfigIndex = f.Index()
 	for _, s := range f.Configuration().Servers {
-		st.Servers = append(st.Servers, fsm.Server{
-			ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == id && id != "",
-		})
+		sv := fsm.Server{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == id && id != ""}
+		if st.IsLeader && sv.ID != n.self.ID {
+			sv.LastSeen = n.contacts.last(sv.ID)
+		}
+		st.Servers = append(st.Servers, sv)
 	}
 	return st
-}
-
-func (l *leadership) leaderSince() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.since
 }

@@ -2,13 +2,12 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/tokengrove/grove/fsm"
-	"github.com/tokengrove/grove/fsm/token"
 )
 
 const (
@@ -18,46 +17,7 @@ const (
 	stable = 3
 	// near is how many entries behind still counts as caught up.
 	near = 1000
-	// expireLimit bounds the tokens that one entry expires.
-	expireLimit = 1000
 )
-
-// sweep expires tokens when they are due, and lets the machine reclaim what died, while
-// this node leads. It sleeps until the next deadline or until something was applied.
-func (n *Node) sweep(ctx context.Context) {
-	for ctx.Err() == nil {
-		var next token.Instant
-		var pending bool
-		n.View(func(m *fsm.Machine) { next, pending = m.NextDeadline(), m.ReclaimPending() })
-		wait := time.Hour
-		if next != 0 {
-			wait = min(wait, max(0, next.Sub(token.InstantOf(n.cfg.Now()))))
-		}
-		var err error
-		switch {
-		case next != 0 && wait == 0:
-			_, err = n.system(ctx, &fsm.ExpireTokens{Limit: expireLimit})
-		case pending:
-			_, err = n.system(ctx, &fsm.Tick{})
-		default:
-			n.idle(ctx, wait)
-		}
-		if err != nil && ctx.Err() == nil {
-			n.log.Debug("sweeping", "error", err)
-			n.idle(ctx, tendPause)
-		}
-	}
-}
-
-func (n *Node) idle(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-n.replica.woken:
-	case <-ctx.Done():
-	}
-}
 
 // tend promotes non-voters that have caught up, and keeps the replicated list of
 // members true, while this node leads.
@@ -66,12 +26,13 @@ func (n *Node) tend(ctx context.Context, r *raft.Raft) {
 	tick := time.NewTicker(tendPause)
 	defer tick.Stop()
 	for {
-		servers := r.GetConfiguration().Configuration().Servers
+		f := r.GetConfiguration()
+		servers := f.Configuration().Servers
 		for _, s := range servers {
 			if ctx.Err() != nil {
 				return
 			}
-			n.tendServer(ctx, r, s, seen)
+			n.tendServer(ctx, r, s, f.Index(), seen)
 		}
 		n.forgetRemoved(ctx, servers)
 		select {
@@ -82,12 +43,14 @@ func (n *Node) tend(ctx context.Context, r *raft.Raft) {
 	}
 }
 
-func (n *Node) tendServer(ctx context.Context, r *raft.Raft, s raft.Server, seen map[raft.ServerID]int) {
-	in, err := n.infoOf(ctx, s)
-	if err != nil {
+// tendServer looks after one server of the configuration at index config.
+func (n *Node) tendServer(ctx context.Context, r *raft.Raft, s raft.Server, config uint64, seen map[raft.ServerID]int) {
+	in, err := n.infoOf(ctx, string(s.ID), string(s.Address))
+	if err != nil || in.Member.ID != string(s.ID) { // another node may have its address now
 		seen[s.ID] = 0
 		return
 	}
+	n.contacts.note(in.Member.ID, time.Now())
 	var known fsm.Member
 	n.View(func(m *fsm.Machine) { known, _ = m.Member(in.Member.ID) })
 	if known != in.Member {
@@ -106,24 +69,10 @@ func (n *Node) tendServer(ctx context.Context, r *raft.Raft, s raft.Server, seen
 		return
 	}
 	n.log.Info("a node has caught up and gets a vote", "id", s.ID)
-	if err := n.outcomeOf(r.AddVoter(s.ID, s.Address, 0, membershipTimeout)); err != nil {
+	// Only in the configuration that was looked at: it may have been removed since.
+	if err := n.outcomeOf(r.AddVoter(s.ID, s.Address, config, membershipTimeout)); err != nil {
 		n.log.Warn("promoting a node", "id", s.ID, "error", err)
 	}
-}
-
-// infoOf asks a server about itself, at most for a moment.
-func (n *Node) infoOf(ctx context.Context, s raft.Server) (info, error) {
-	if string(s.ID) == n.self.ID {
-		return n.info(), nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.stretch(leaderLease))
-	defer cancel()
-	b, err := n.calls.do(ctx, string(s.Address), callInfo, nil)
-	if err != nil {
-		return info{}, err
-	}
-	var in info
-	return in, json.Unmarshal(b, &in)
 }
 
 // forgetRemoved drops members that are no longer in the configuration.
@@ -147,47 +96,23 @@ func (n *Node) forgetRemoved(ctx context.Context, servers []raft.Server) {
 	}
 }
 
-// announce tells the leader this node's address when it is not the one in the configuration:
-// a member may come back elsewhere. It asks whoever it knows until its own entry is right.
-func (n *Node) announce() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		servers := n.raft().GetConfiguration().Configuration().Servers
-		own := false
-		for _, s := range servers {
-			own = own || (string(s.ID) == n.self.ID && string(s.Address) == n.self.ClusterAddr)
-		}
-		if own {
-			return
-		}
-		for _, addr := range n.candidates(servers) {
-			ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
-			if b, err := n.calls.do(ctx, addr, callInfo, nil); err == nil {
-				var in info
-				if json.Unmarshal(b, &in) == nil && in.Leader != "" {
-					if err := n.present(ctx, in.Leader); err != nil {
-						n.log.Debug("announcing the own address", "error", err)
-					}
-				}
-			}
-			cancel()
-		}
-		select {
-		case <-tick.C:
-		case <-n.ctx.Done():
-			return
-		}
-	}
+// contacts remembers when members answered last, on a node that leads.
+type contacts struct {
+	mu sync.Mutex
+	at map[string]time.Time
 }
 
-// candidates lists where members may be: the configuration's addresses and gossip's.
-func (n *Node) candidates(servers []raft.Server) []string {
-	var addrs []string
-	for _, s := range servers {
-		if string(s.ID) != n.self.ID {
-			addrs = append(addrs, string(s.Address))
-		}
+func (c *contacts) note(id string, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at == nil {
+		c.at = map[string]time.Time{}
 	}
-	return append(addrs, n.gossiped()...)
+	c.at[id] = at
+}
+
+func (c *contacts) last(id string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at[id]
 }

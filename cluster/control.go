@@ -1,0 +1,213 @@
+package cluster
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/tokengrove/grove/fsm"
+)
+
+// membershipTimeout bounds one change of the configuration.
+const membershipTimeout = 10 * time.Second
+
+// handlers is the catalogue of calls.
+func (n *Node) handlers() map[byte]handler {
+	return map[byte]handler{
+		callPropose:   n.servePropose,
+		callReadIndex: n.serveReadIndex,
+		callJoin:      n.serveJoin,
+		callRemove:    n.serveRemove,
+		callStepDown:  n.serveStepDown,
+		callInfo:      n.serveInfo,
+	}
+}
+
+// servePropose takes a batch of another node's edge: term u64 | group. A batch for another
+// term than this node leads in certainly did nothing. So does one with a command that this
+// build cannot decode: in the log it would stop every replica.
+func (n *Node) servePropose(ctx context.Context, arg []byte) ([]byte, error) {
+	if len(arg) < 8 {
+		return nil, refusal("malformed batch")
+	}
+	g, rest, err := fsm.DecodeGroup(arg[8:])
+	if err != nil || len(rest) != 0 {
+		return nil, refusal("malformed batch")
+	}
+	for _, it := range g.Items {
+		if _, err := fsm.DecodeCommand(it.Kind, it.Body); err != nil {
+			return nil, refusal(fmt.Sprintf("the leader does not take the command: %v", err))
+		}
+	}
+	term, err := n.awaitReady(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if want := binary.BigEndian.Uint64(arg); want != term {
+		return nil, errNotLeader
+	}
+	rs, err := n.proposer.submit(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	return fsm.AppendResults(nil, rs)
+}
+
+func (n *Node) serveReadIndex(ctx context.Context, _ []byte) ([]byte, error) {
+	if _, err := n.awaitReady(ctx); err != nil {
+		return nil, err
+	}
+	index, err := n.confirms.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return binary.BigEndian.AppendUint64(nil, index), nil
+}
+
+// leading returns Raft if this node leads.
+func (n *Node) leading() (*raft.Raft, error) {
+	r := n.raft()
+	if r == nil || r.State() != raft.Leader {
+		return nil, errNotLeader
+	}
+	return r, nil
+}
+
+func (n *Node) serveRemove(ctx context.Context, arg []byte) ([]byte, error) {
+	r, err := n.leading()
+	if err != nil {
+		return nil, err
+	}
+	id := string(arg)
+	if err := n.outcomeOf(r.RemoveServer(raft.ServerID(id), 0, membershipTimeout)); err != nil {
+		return nil, changed(err)
+	}
+	n.log.Info("a node was removed", "id", id)
+	if id == n.self.ID {
+		return nil, nil // the next leader forgets it
+	}
+	if _, err := n.system(ctx, &fsm.AnnounceMember{Member: fsm.Member{ID: id}, Removed: true}); err != nil {
+		n.log.Debug("forgetting a member; the leader tries again", "id", id, "error", err)
+	}
+	return nil, nil
+}
+
+func (n *Node) serveStepDown(context.Context, []byte) ([]byte, error) {
+	r, err := n.leading()
+	if err != nil {
+		return nil, err
+	}
+	if err := n.outcomeOf(r.LeadershipTransfer()); err != nil {
+		return nil, refusal(fmt.Sprintf("leadership was not transferred: %v", err))
+	}
+	return nil, nil
+}
+
+// changed turns Raft's answer to a configuration change into an outcome.
+func changed(err error) error {
+	if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+		return errNotLeader
+	}
+	return err
+}
+
+// info is what a node says about itself, whom it believes to lead and who its members are.
+type info struct {
+	Member   fsm.Member `json:"member"`
+	NonVoter bool       `json:"non_voter"`
+	Index    uint64     `json:"index"`
+	Leader   string     `json:"leader"` // its cluster address
+	Servers  []string   `json:"servers"`
+	// Cluster and Returning are for a join: the cluster that the node means, and that it only
+	// announces an address because it was a member before.
+	Cluster   string `json:"cluster"`
+	Returning bool   `json:"returning"`
+}
+
+func (n *Node) serveInfo(context.Context, []byte) ([]byte, error) { return json.Marshal(n.info()) }
+
+func (n *Node) info() info {
+	in := info{Member: n.self, NonVoter: n.cfg.NonVoter, Index: n.replica.applied.Load(), Cluster: n.clusterID()}
+	if r := n.raft(); r != nil {
+		addr, _ := r.LeaderWithID()
+		in.Leader = string(addr)
+		for _, s := range r.GetConfiguration().Configuration().Servers {
+			in.Servers = append(in.Servers, string(s.ID))
+		}
+	}
+	return in
+}
+
+// infoOf asks a server about itself, at most for a moment.
+func (n *Node) infoOf(ctx context.Context, id, addr string) (info, error) {
+	if id == n.self.ID {
+		return n.info(), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.stretch(probeTimeout))
+	defer cancel()
+	b, err := n.calls.do(ctx, addr, callInfo, nil)
+	if err != nil {
+		return info{}, err
+	}
+	var in info
+	return in, json.Unmarshal(b, &in)
+}
+
+// ask runs a control call on the leader, wherever it is, again when leadership moves
+// before anything happened.
+func (n *Node) ask(ctx context.Context, kind byte, arg []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	start := time.Now()
+	for {
+		t, news, err := n.leader(ctx, start)
+		if err != nil {
+			return err
+		}
+		if t.local {
+			_, err = n.calls.handlers[kind](ctx, arg)
+		} else {
+			_, err = n.calls.do(ctx, t.addr, kind, arg)
+		}
+		var no refusal
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &no):
+			return fsm.Errorf(fsm.Invalid, "%s", no)
+		case !certain(err):
+			return fsm.Errorf(fsm.OutcomeUnknown, "%v", err)
+		}
+		n.pause(ctx, news)
+	}
+}
+
+// RemovePeer takes a node out of the cluster, from any member. The node keeps its data and
+// refuses requests. An unknown ID is Invalid.
+func (n *Node) RemovePeer(ctx context.Context, id string) error {
+	r := n.raft()
+	if r == nil {
+		return errNoCluster()
+	}
+	for _, s := range r.GetConfiguration().Configuration().Servers {
+		if string(s.ID) == id {
+			return n.ask(ctx, callRemove, []byte(id))
+		}
+	}
+	return fsm.Errorf(fsm.Invalid, "no node %q in the raft configuration", id)
+}
+
+// StepDown makes the leader hand over to another voter, from any member.
+func (n *Node) StepDown(ctx context.Context) error {
+	if n.raft() == nil {
+		return errNoCluster()
+	}
+	return n.ask(ctx, callStepDown, nil)
+}
+
+func errNoCluster() error { return fsm.Errorf(fsm.Unavailable, "this node is not in a cluster yet") }

@@ -1,0 +1,272 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/tokengrove/grove/fsm"
+)
+
+const (
+	// seekPause is how long a node waits before it asks around again.
+	seekPause = 250 * time.Millisecond
+	// locateTimeout bounds one question to an API address.
+	locateTimeout = 5 * time.Second
+)
+
+// pointer is what a node answers to GET /v1/sys/grove/cluster.
+type pointer struct {
+	Initialized bool   `json:"initialized"`
+	ClusterID   string `json:"cluster_id"`
+	Leader      string `json:"leader_cluster_address"`
+}
+
+// locate asks a member's API where its cluster is.
+func (n *Node) locate(ctx context.Context, api string) (pointer, error) {
+	var p pointer
+	ctx, cancel := context.WithTimeout(ctx, locateTimeout)
+	defer cancel()
+	url := strings.TrimRight(api, "/") + "/v1/sys/grove/cluster"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return p, fmt.Errorf("address %q: %w", api, err)
+	}
+	resp, err := n.cfg.HTTP.Do(req)
+	if err != nil {
+		return p, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return p, fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 1<<16)).Decode(&p); err != nil {
+		return p, fmt.Errorf("%s: %w", url, err)
+	}
+	if !p.Initialized || p.ClusterID == "" {
+		return p, fmt.Errorf("%s is not initialized", api)
+	}
+	if p.Leader == "" {
+		return p, fmt.Errorf("%s knows no leader", api)
+	}
+	return p, nil
+}
+
+// Join makes this node a member of the cluster that any member's API address names.
+// It is Invalid when the node is in another cluster already, or the leader refuses it.
+func (n *Node) Join(ctx context.Context, api string) error {
+	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
+	defer cancel()
+	for {
+		p, err := n.locate(ctx, api)
+		if err != nil {
+			return fsm.Errorf(fsm.Unavailable, "joining: %v", err)
+		}
+		if own := n.clusterID(); own != "" && own != p.ClusterID {
+			return fsm.Errorf(fsm.Invalid, "this node is in cluster %s already", own)
+		}
+		err = n.present(ctx, p.Leader, p.ClusterID, false)
+		var no refusal
+		switch {
+		case err == nil:
+			return n.enter(p.ClusterID)
+		case errors.As(err, &no):
+			return fsm.Errorf(fsm.Invalid, "joining through %s: %v", p.Leader, err)
+		case !errors.Is(err, errNotLeader) || ctx.Err() != nil:
+			return fsm.Errorf(fsm.Unavailable, "joining through %s: %v", p.Leader, err)
+		}
+		n.pause(ctx, nil)
+	}
+}
+
+// enter starts Raft as a member of a cluster that has taken the node in.
+func (n *Node) enter(cluster string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.id.ClusterID != "" && n.id.ClusterID != cluster:
+		return fsm.Errorf(fsm.Invalid, "this node is in cluster %s already", n.id.ClusterID)
+	case n.id.ClusterID == "":
+		id := n.id
+		id.ClusterID = cluster
+		if err := id.save(n.cfg.DataDir); err != nil {
+			return fmt.Errorf("joining: %w", err)
+		}
+		n.id = id
+	}
+	if n.raft() != nil {
+		return nil
+	}
+	if err := n.startRaft(); err != nil {
+		return fmt.Errorf("joining: %w", err)
+	}
+	return nil
+}
+
+// present asks the leader at addr to add this node, or, of a returning one, to note its address.
+func (n *Node) present(ctx context.Context, addr, cluster string, returning bool) error {
+	in := n.info()
+	in.Cluster, in.Returning = cluster, returning
+	arg, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
+	defer cancel()
+	_, err = n.calls.do(ctx, addr, callJoin, arg)
+	return err
+}
+
+// serveJoin adds a node as a non-voter, or notes its new address.
+func (n *Node) serveJoin(ctx context.Context, arg []byte) ([]byte, error) {
+	var in info
+	if err := json.Unmarshal(arg, &in); err != nil || in.Member.ID == "" || in.Member.ClusterAddr == "" {
+		return nil, refusal("malformed join request")
+	}
+	if in.Cluster != n.clusterID() {
+		return nil, refusal(fmt.Sprintf("this is cluster %s, not %s", n.clusterID(), in.Cluster))
+	}
+	if _, err := n.awaitReady(ctx); err != nil {
+		return nil, err
+	}
+	r, err := n.leading()
+	if err != nil {
+		return nil, err
+	}
+	id, addr := raft.ServerID(in.Member.ID), raft.ServerAddress(in.Member.ClusterAddr)
+	known := false
+	for _, s := range r.GetConfiguration().Configuration().Servers {
+		switch {
+		case s.ID != id && s.Address == addr:
+			return nil, refusal(fmt.Sprintf("address %s belongs to node %s", addr, s.ID))
+		case s.ID == id && s.Address == addr:
+			return nil, nil
+		case s.ID == id && s.Suffrage == raft.Voter:
+			n.log.Info("a node has moved", "id", id, "from", s.Address, "to", addr)
+			return nil, changed(n.outcomeOf(r.AddVoter(id, addr, 0, membershipTimeout)))
+		}
+		known = known || s.ID == id
+	}
+	if in.Returning && !known {
+		return nil, refusal(fmt.Sprintf("node %s is not a member of the cluster (any more)", id))
+	}
+	n.log.Info("a node joins", "id", id, "address", addr)
+	return nil, changed(n.outcomeOf(r.AddNonvoter(id, addr, 0, membershipTimeout)))
+}
+
+// seek tries the configured addresses in turn until this node is in a cluster.
+func (n *Node) seek() {
+	tick := time.NewTicker(seekPause)
+	defer tick.Stop()
+	for last := ""; ; {
+		for _, api := range n.cfg.RetryJoin {
+			if n.ctx.Err() != nil || n.settled() {
+				return
+			}
+			err := n.Join(n.ctx, api)
+			if err == nil {
+				n.log.Info("joined", "through", api)
+				return
+			}
+			if err.Error() != last {
+				last = err.Error()
+				n.log.Info("looking for a cluster", "error", err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// settled reports whether the node makes or has a cluster, so that it needs no other.
+func (n *Node) settled() bool {
+	r := n.raft()
+	return r != nil && len(r.GetConfiguration().Configuration().Servers) > 0
+}
+
+// announce tells the leader this node's address when it is not the one in the configuration:
+// a member may come back elsewhere. It asks whoever it knows until its own entry is right, or
+// the leader says that it is no member.
+func (n *Node) announce() {
+	tick := time.NewTicker(4 * seekPause)
+	defer tick.Stop()
+	for {
+		servers := n.raft().GetConfiguration().Configuration().Servers
+		for _, s := range servers {
+			if string(s.ID) == n.self.ID && string(s.Address) == n.self.ClusterAddr {
+				return
+			}
+		}
+		for _, addr := range n.leaders(servers) {
+			err := n.announceTo(addr)
+			var no refusal
+			if errors.As(err, &no) {
+				n.log.Error("the cluster does not take this node back", "reason", err)
+				n.lead.setRemoved(true)
+				return
+			}
+			if err == nil {
+				break
+			}
+			n.log.Debug("announcing the own address", "leader", addr, "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// announceTo presents this node as a returning one to the leader at addr, which may be itself.
+func (n *Node) announceTo(addr string) error {
+	if addr != n.self.ClusterAddr {
+		return n.present(n.ctx, addr, n.clusterID(), true)
+	}
+	in := n.info()
+	in.Returning = true
+	arg, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	_, err = n.serveJoin(n.ctx, arg)
+	return err
+}
+
+// leaders asks everyone that this node has heard of where the leader is: members in the
+// configuration, in gossip, and behind the configured API addresses.
+func (n *Node) leaders(servers []raft.Server) []string {
+	var found []string
+	seen := map[string]bool{"": true}
+	note := func(addr string) {
+		if !seen[addr] {
+			found = append(found, addr)
+		}
+		seen[addr] = true
+	}
+	asked := n.gossiped()
+	for _, s := range servers {
+		asked = append(asked, string(s.Address))
+	}
+	note(n.info().Leader)
+	for _, addr := range asked {
+		if in, err := n.infoOf(n.ctx, "", addr); err == nil && in.Member.ID != n.self.ID {
+			note(in.Leader)
+		}
+	}
+	for _, api := range n.cfg.RetryJoin {
+		if p, err := n.locate(n.ctx, api); err == nil && p.ClusterID == n.clusterID() {
+			note(p.Leader)
+		}
+	}
+	return found
+}
