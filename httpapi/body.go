@@ -61,7 +61,7 @@ func readForm(b []byte) (map[string]any, error) {
 	for k, v := range vs {
 		out[k] = strings.Join(v, ",")
 	}
-	return out, nil
+	return out, checkSize(out)
 }
 
 // readQuery is the data of an operation without a body.
