@@ -34,7 +34,7 @@ func serveDev(ctx context.Context, f *serverFlags, env *environment) error {
 	if err != nil {
 		return err
 	}
-	dir, cleanup, err := devFolder(f.devData, devShape{Nodes: f.devNodes, Listen: f.devListen})
+	dir, cleanup, err := devFolder(f.devData, devShape{Nodes: f.devNodes, Listen: f.devListen}, env)
 	if err != nil {
 		return err
 	}

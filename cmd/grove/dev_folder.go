@@ -18,9 +18,9 @@ type devShape struct {
 
 // devFolder returns the folder of the state and what to do with it at the end. A kept folder
 // must have been made by the same flags, or by one node.
-func devFolder(keep string, shape devShape) (string, func(), error) {
+func devFolder(keep string, shape devShape, env *environment) (string, func(), error) {
 	if keep == "" {
-		dir, err := os.MkdirTemp("", "grove-dev-")
+		dir, err := os.MkdirTemp(env.getenv("TMPDIR"), "grove-dev-")
 		if err != nil {
 			return "", nil, fmt.Errorf("temporary folder: %w", err)
 		}

@@ -29,8 +29,10 @@ func secretRows(a *answer) []row {
 
 // bare is the content of an answer that has no envelope, as those of sys/health.
 func bare(raw map[string]any) map[string]any {
-	if _, enveloped := raw["request_id"]; enveloped {
-		return nil
+	for _, k := range []string{"request_id", "lease_id", "data"} {
+		if _, enveloped := raw[k]; enveloped {
+			return nil
+		}
 	}
 	return raw
 }
