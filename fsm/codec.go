@@ -65,6 +65,7 @@ func mustDecMode() cbor.DecMode {
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsForbidden,
+		UTF8:              cbor.UTF8DecodeInvalid, // a Go string may hold any bytes; refusing them is the edge's business
 		MaxArrayElements:  1 << 20,
 		MaxMapPairs:       1 << 20,
 		MaxNestedLevels:   16,
@@ -75,11 +76,15 @@ func mustDecMode() cbor.DecMode {
 	return m
 }
 
-// EncodeCommand returns the kind and the CBOR body of c.
+// EncodeCommand returns the kind and the CBOR body of c. It reads the body back: a command
+// that apply could not decode would stop every node, and must not be proposed.
 func EncodeCommand(c Command) (Kind, []byte, error) {
 	b, err := encMode.Marshal(c)
 	if err != nil {
 		return 0, nil, fmt.Errorf("encoding command kind %d: %w", c.Kind(), err)
+	}
+	if _, err := DecodeCommand(c.Kind(), b); err != nil {
+		return 0, nil, Errorf(Invalid, "this request cannot be replicated: %v", err)
 	}
 	return c.Kind(), b, nil
 }

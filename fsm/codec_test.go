@@ -94,6 +94,24 @@ func TestCommandRoundTrip(t *testing.T) {
 	}
 }
 
+// TestHostileCommands: what the edge lets through must never stop the nodes, and what could
+// is refused before it is proposed.
+func TestHostileCommands(t *testing.T) {
+	want := &RevokePrefix{Prefix: "a\xff\xfe\x00"}
+	k, body, err := EncodeCommand(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := DecodeCommand(k, body); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("bytes that are no UTF-8: %+v, %v", got, err)
+	}
+	huge := &CreateToken{Token: token.Record{Policies: make([]string, 1<<20+1)}}
+	var e *Error
+	if _, _, err := EncodeCommand(huge); !errors.As(err, &e) || e.Code != Invalid {
+		t.Errorf("a list that no decoder takes: %v, want Invalid", err)
+	}
+}
+
 func TestResultRoundTrip(t *testing.T) {
 	want := make([]Result, 2)
 	n := 0

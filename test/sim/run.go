@@ -31,6 +31,10 @@ type run struct {
 // fullEvery is how often a step goes through a whole snapshot file and not only its rows.
 const fullEvery = 20
 
+// recordsEvery is how often every live token is compared in full, and not only as to whether it lives.
+// What a command returned is compared always.
+const recordsEvery = 5
+
 // Run applies steps random entries made from seed and returns the number of commands
 // in them, and the first disagreement.
 func Run(seed uint64, steps int) (int, error) {
@@ -180,6 +184,9 @@ func (r *run) compareState() error {
 			continue
 		}
 		live++
+		if r.index%recordsEvery != 0 {
+			continue
+		}
 		if err := sameRecord(n.rec, got); err != nil {
 			return err
 		}

@@ -8,10 +8,10 @@ import (
 var (
 	seed  = flag.Uint64("sim.seed", 0, "run this seed only (0: seeds 1 to -sim.runs)")
 	steps = flag.Int("sim.steps", 500, "log entries of one run")
-	runs  = flag.Int("sim.runs", 100, "seeds to run")
+	runs  = flag.Int("sim.runs", 82, "seeds to run")
 )
 
-// TestSim needs 100,000 commands or more: 100 seeds of 500 entries of 1 to 4 commands.
+// TestSim needs 100,000 commands or more: 82 seeds of 500 entries of 1 to 4 commands.
 func TestSim(t *testing.T) {
 	if *seed != 0 {
 		if _, err := Run(*seed, *steps); err != nil {
@@ -38,7 +38,7 @@ func TestSim(t *testing.T) {
 		sum += n
 	}
 	t.Logf("%d commands in %d runs", sum, *runs)
-	if *steps**runs >= 50_000 && sum < 100_000 {
+	if *steps**runs >= 41_000 && sum < 100_000 {
 		t.Errorf("%d commands, want 100000 or more", sum)
 	}
 }
