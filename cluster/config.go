@@ -71,7 +71,7 @@ const (
 	commitTimeout    = 4 * time.Millisecond
 	// patience is how long a request waits for a leader before it is asked whether there
 	// can be one: a refusal for want of a quorum comes within two seconds.
-	patience = 1400 * time.Millisecond
+	patience = 1200 * time.Millisecond
 	// probeTimeout bounds that question.
 	probeTimeout = 300 * time.Millisecond
 	// electionPatience is how long a request waits when a quorum is reachable, so that an

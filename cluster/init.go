@@ -89,12 +89,13 @@ func (n *Node) verify() {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		var of fsm.Identity
-		n.View(func(m *fsm.Machine) { of = m.Identity() })
-		if own := n.clusterID(); of.ClusterID != "" {
-			if of.ClusterID != own {
-				n.replica.fail(fmt.Errorf("the log in %s is of cluster %s, the data directory is of cluster %s", n.cfg.DataDir, of.ClusterID, own))
-			} else if err := n.founded(); err != nil {
+		known, err := n.compare()
+		switch {
+		case err != nil:
+			n.replica.fail(err)
+			return
+		case known:
+			if err := n.founded(); err != nil {
 				n.log.Error("noting that the cluster is made", "error", err)
 			}
 			return
@@ -105,4 +106,15 @@ func (n *Node) verify() {
 			return
 		}
 	}
+}
+
+// compare reports whether the machine is initialized, and an error if it is of another
+// cluster than the data directory.
+func (n *Node) compare() (known bool, err error) {
+	var of fsm.Identity
+	n.View(func(m *fsm.Machine) { of = m.Identity() })
+	if own := n.clusterID(); of.ClusterID != "" && of.ClusterID != own {
+		return true, fmt.Errorf("the log in %s is of cluster %s, the data directory is of cluster %s", n.cfg.DataDir, of.ClusterID, own)
+	}
+	return of.ClusterID != "", nil
 }

@@ -17,8 +17,9 @@ import (
 const (
 	// seekPause is how long a node waits before it asks around again.
 	seekPause = 250 * time.Millisecond
-	// locateTimeout bounds one question to an API address.
-	locateTimeout = 5 * time.Second
+	// locateTimeout bounds one question to an API address, and strangersTimeout all those at start.
+	locateTimeout    = 5 * time.Second
+	strangersTimeout = time.Second
 )
 
 // pointer is what a node answers to GET /v1/sys/grove/cluster.
@@ -193,80 +194,32 @@ func (n *Node) settled() bool {
 	return r != nil && len(r.GetConfiguration().Configuration().Servers) > 0
 }
 
-// announce tells the leader this node's address when it is not the one in the configuration:
-// a member may come back elsewhere. It asks whoever it knows until its own entry is right, or
-// the leader says that it is no member.
-func (n *Node) announce() {
-	tick := time.NewTicker(4 * seekPause)
-	defer tick.Stop()
-	for {
-		servers := n.raft().GetConfiguration().Configuration().Servers
-		for _, s := range servers {
-			if string(s.ID) == n.self.ID && string(s.Address) == n.self.ClusterAddr {
-				return
-			}
-		}
-		for _, addr := range n.leaders(servers) {
-			err := n.announceTo(addr)
-			var no refusal
-			if errors.As(err, &no) {
-				n.log.Error("the cluster does not take this node back", "reason", err)
-				n.lead.setRemoved(true)
-				return
-			}
-			if err == nil {
-				break
-			}
-			n.log.Debug("announcing the own address", "leader", addr, "error", err)
-		}
-		select {
-		case <-tick.C:
-		case <-n.ctx.Done():
-			return
-		}
+// strangers refuses a data directory that is of another cluster than the one which the
+// configuration names: one address answers that it is in another, and none that it is in this one.
+func (n *Node) strangers() error {
+	ctx, cancel := context.WithTimeout(n.ctx, strangersTimeout)
+	defer cancel()
+	type answer struct {
+		api string
+		p   pointer
+		err error
 	}
-}
-
-// announceTo presents this node as a returning one to the leader at addr, which may be itself.
-func (n *Node) announceTo(addr string) error {
-	if addr != n.self.ClusterAddr {
-		return n.present(n.ctx, addr, n.clusterID(), true)
-	}
-	in := n.info()
-	in.Returning = true
-	arg, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	_, err = n.serveJoin(n.ctx, arg)
-	return err
-}
-
-// leaders asks everyone that this node has heard of where the leader is: members in the
-// configuration, in gossip, and behind the configured API addresses.
-func (n *Node) leaders(servers []raft.Server) []string {
-	var found []string
-	seen := map[string]bool{"": true}
-	note := func(addr string) {
-		if !seen[addr] {
-			found = append(found, addr)
-		}
-		seen[addr] = true
-	}
-	asked := n.gossiped()
-	for _, s := range servers {
-		asked = append(asked, string(s.Address))
-	}
-	note(n.info().Leader)
-	for _, addr := range asked {
-		if in, err := n.infoOf(n.ctx, "", addr); err == nil && in.Member.ID != n.self.ID {
-			note(in.Leader)
-		}
-	}
+	answers := make(chan answer, len(n.cfg.RetryJoin))
 	for _, api := range n.cfg.RetryJoin {
-		if p, err := n.locate(n.ctx, api); err == nil && p.ClusterID == n.clusterID() {
-			note(p.Leader)
+		n.spawn(func() {
+			p, err := n.locate(ctx, api)
+			answers <- answer{api, p, err}
+		})
+	}
+	var other error
+	for range n.cfg.RetryJoin {
+		switch a := <-answers; {
+		case a.p.ClusterID == "":
+		case a.p.ClusterID == n.id.ClusterID:
+			return nil
+		default:
+			other = fmt.Errorf("data directory %s belongs to cluster %s, but %s is in cluster %s", n.cfg.DataDir, n.id.ClusterID, a.api, a.p.ClusterID)
 		}
 	}
-	return found
+	return other
 }

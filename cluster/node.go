@@ -117,10 +117,16 @@ func (n *Node) begin() error {
 		}
 		return nil
 	}
+	if err := n.strangers(); err != nil {
+		return err
+	}
 	n.mu.Lock()
 	err := n.startRaft()
 	founding := n.id.Founding
 	n.mu.Unlock()
+	if err == nil {
+		_, err = n.compare() // a snapshot has been restored by now
+	}
 	switch {
 	case err != nil:
 		return err

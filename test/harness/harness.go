@@ -7,9 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -36,6 +34,9 @@ type Options struct {
 	Multiplier float64
 	// Log shows the nodes' logs.
 	Log bool
+	// Handler makes the API of a node, at every start; nil: only what a joining node asks for.
+	// It must answer GET /v1/sys/grove/cluster.
+	Handler func(n *cluster.Node) http.Handler
 }
 
 // Cluster is a running cluster. Its salt is the zero Salt, and Root its root token.
@@ -53,16 +54,11 @@ type Node struct {
 	Name string
 	c    *Cluster
 	dir  string
-	addr string // fixed once known, so that a restart keeps it
+	addr string // of its cluster port; a restart keeps it
 	api  *httptest.Server
-	mu   sync.Mutex
-}
 
-// network decides which links are cut.
-type network struct {
-	mu    sync.Mutex
-	cut   map[[2]string]bool
-	conns map[net.Conn][2]string
+	mu      sync.Mutex // guards Node, addr and handler
+	handler http.Handler
 }
 
 // Start brings up a cluster and waits until every node has a vote.
@@ -71,7 +67,7 @@ func Start(t testing.TB, o Options) *Cluster {
 	if o.Multiplier == 0 {
 		o.Multiplier = 2
 	}
-	c := &Cluster{T: t, opts: o, Root: token.Hash{0xff, 1}, net: network{cut: map[[2]string]bool{}, conns: map[net.Conn][2]string{}}}
+	c := &Cluster{T: t, opts: o, Root: root, net: newNetwork()}
 	for i := range o.Nodes {
 		n := c.Add(fmt.Sprintf("n%d", i+1))
 		if i == 0 {
@@ -85,8 +81,12 @@ func Start(t testing.TB, o Options) *Cluster {
 // Add starts one more node; it joins by itself, unless it is the first.
 func (c *Cluster) Add(name string) *Node {
 	c.T.Helper()
-	n := &Node{Name: name, c: c, dir: filepath.Join(c.T.TempDir(), name), addr: "127.0.0.1:0"}
-	n.api = httptest.NewServer(http.HandlerFunc(n.point))
+	addr, err := freeAddr()
+	if err != nil {
+		c.T.Fatal(err)
+	}
+	n := &Node{Name: name, c: c, dir: filepath.Join(c.T.TempDir(), name), addr: addr}
+	n.api = httptest.NewServer(http.HandlerFunc(n.serve))
 	c.T.Cleanup(n.api.Close)
 	c.Nodes = append(c.Nodes, n)
 	n.Start()
@@ -94,17 +94,25 @@ func (c *Cluster) Add(name string) *Node {
 	return n
 }
 
-// point serves what a joining node asks for.
-func (n *Node) point(w http.ResponseWriter, _ *http.Request) {
-	nd := n.current()
-	if nd == nil {
-		http.Error(w, "down", http.StatusServiceUnavailable)
-		return
+// serve is the node's API while it runs; of a node that is down it cuts the connection.
+func (n *Node) serve(w http.ResponseWriter, r *http.Request) {
+	n.mu.Lock()
+	h := n.handler
+	n.mu.Unlock()
+	if h == nil {
+		panic(http.ErrAbortHandler)
 	}
-	st := nd.Status()
-	var id fsm.Identity
-	nd.View(func(m *fsm.Machine) { id = m.Identity() })
-	json.NewEncoder(w).Encode(map[string]any{"initialized": st.Initialized, "cluster_id": id.ClusterID, "leader_cluster_address": st.Leader.ClusterAddr})
+	h.ServeHTTP(w, r)
+}
+
+// point answers what a joining node asks for.
+func point(nd *cluster.Node) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		st := nd.Status()
+		var id fsm.Identity
+		nd.View(func(m *fsm.Machine) { id = m.Identity() })
+		json.NewEncoder(w).Encode(map[string]any{"initialized": st.Initialized, "cluster_id": id.ClusterID, "leader_cluster_address": st.Leader.ClusterAddr})
+	})
 }
 
 func (n *Node) current() *cluster.Node {
@@ -123,8 +131,24 @@ func (n *Node) Start() {
 	if err != nil {
 		n.c.T.Fatalf("starting %s: %v", n.Name, err)
 	}
+	h := point(nd)
+	if n.c.opts.Handler != nil {
+		h = n.c.opts.Handler(nd)
+	}
 	n.mu.Lock()
-	n.Node, n.addr = nd, nd.Addr()
+	n.Node, n.handler = nd, h
+	n.mu.Unlock()
+}
+
+// Move gives the node, which must be down, another address for its next start.
+func (n *Node) Move() {
+	n.c.T.Helper()
+	addr, err := freeAddr()
+	if err != nil {
+		n.c.T.Fatal(err)
+	}
+	n.mu.Lock()
+	n.addr = addr
 	n.mu.Unlock()
 }
 
@@ -147,16 +171,22 @@ func (n *Node) open() (*cluster.Node, error) {
 // Dir returns the node's data directory.
 func (n *Node) Dir() string { return n.dir }
 
-// API returns the address that a joining node is given.
+// API returns the URL of the node's API. It stays when the node is restarted.
 func (n *Node) API() string { return n.api.URL }
 
 // Kill stops the node without a good-bye.
 func (n *Node) Kill() {
 	n.mu.Lock()
 	nd := n.Node
-	n.Node = nil
+	n.Node, n.handler = nil, nil
 	n.mu.Unlock()
 	if nd != nil {
+		cut := make(chan struct{})
+		go func() {
+			n.api.CloseClientConnections()
+			close(cut)
+		}()
+		defer func() { <-cut }()
 		if err := nd.Close(); err != nil {
 			n.c.T.Logf("closing %s: %v", n.Name, err)
 		}
@@ -167,13 +197,20 @@ func (c *Cluster) initialize(n *Node) {
 	c.T.Helper()
 	var id [4]byte
 	rand.Read(id[:])
-	err := n.Init(context.Background(), fsm.Initialize{
-		ClusterID: fmt.Sprintf("test-%x", id), ClusterName: "test",
-		Root:     token.Record{Hash: c.Root, Accessor: "root", Type: token.Service, Policies: []string{policy.Root}, Path: "auth/token/root"},
-		Policies: []policy.Policy{{Name: policy.Default}},
-	})
-	if err != nil {
+	if err := n.Init(context.Background(), Genesis(fmt.Sprintf("test-%x", id))); err != nil {
 		c.T.Fatalf("init: %v", err)
+	}
+}
+
+// root is the hash of the root token of every cluster of this package.
+var root = token.Hash{0xff, 1}
+
+// Genesis is what a test cluster starts with.
+func Genesis(cluster string) fsm.Initialize {
+	return fsm.Initialize{
+		ClusterID: cluster, ClusterName: "test",
+		Root:     token.Record{Hash: root, Accessor: "root", Type: token.Service, Policies: []string{policy.Root}, Path: "auth/token/root"},
+		Policies: []policy.Policy{{Name: policy.Default}},
 	}
 }
 
@@ -241,50 +278,4 @@ func (c *Cluster) Followers() []*Node {
 		}
 	}
 	return fs
-}
-
-// Isolate cuts all links of n, both ways, also those that are open.
-func (c *Cluster) Isolate(n *Node) {
-	c.net.mu.Lock()
-	defer c.net.mu.Unlock()
-	for _, o := range c.Nodes {
-		if o != n {
-			c.net.cut[[2]string{n.Name, o.addr}] = true
-			c.net.cut[[2]string{o.Name, n.addr}] = true
-		}
-	}
-	for conn, link := range c.net.conns {
-		if c.net.cut[link] {
-			conn.Close()
-			delete(c.net.conns, conn)
-		}
-	}
-}
-
-// Heal restores all links.
-func (c *Cluster) Heal() {
-	c.net.mu.Lock()
-	defer c.net.mu.Unlock()
-	c.net.cut = map[[2]string]bool{}
-}
-
-// errCut is what a dial over a cut link gives.
-var errCut = errors.New("the link is cut")
-
-func (n *Node) dial(addr string, timeout time.Duration) (net.Conn, error) {
-	link := [2]string{n.Name, addr}
-	nw := &n.c.net
-	nw.mu.Lock()
-	cut := nw.cut[link]
-	nw.mu.Unlock()
-	if cut {
-		return nil, errCut
-	}
-	conn, err := net.DialTimeout("tcp", addr, timeout)
-	if err == nil {
-		nw.mu.Lock()
-		nw.conns[conn] = link
-		nw.mu.Unlock()
-	}
-	return conn, err
 }
