@@ -8,11 +8,17 @@ import (
 var (
 	seed  = flag.Uint64("sim.seed", 0, "run this seed only (0: seeds 1 to -sim.runs)")
 	steps = flag.Int("sim.steps", 500, "log entries of one run")
-	runs  = flag.Int("sim.runs", 82, "seeds to run")
+	runs  = flag.Int("sim.runs", 0, "seeds to run (0: 100, and 5 under the race detector)")
 )
 
-// TestSim needs 100,000 commands or more: 82 seeds of 500 entries of 1 to 4 commands.
+// TestSim needs 100,000 commands or more: 100 seeds of 500 entries of 1 to 4 commands.
 func TestSim(t *testing.T) {
+	if *runs == 0 {
+		*runs = 100
+		if underRace {
+			*runs = 5
+		}
+	}
 	if *seed != 0 {
 		if _, err := Run(*seed, *steps); err != nil {
 			t.Fatal(err)
