@@ -48,9 +48,16 @@ func serveDev(ctx context.Context, f *serverFlags, env *environment) error {
 	if env.ready != nil {
 		env.ready(d.apis, d.root)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	until, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	return wait(ctx, env, cancel, ins...) // the terminal is closed: clean up
+	end := func() {
+		if f.logLevel == "" { // nodes that lose each other while they stop are no news
+			d.log.SetLevel(hclog.Off)
+		}
+		cancel()
+	}
+	defer context.AfterFunc(ctx, end)()
+	return wait(until, env, end, ins...) // SIGHUP: the terminal is closed, clean up
 }
 
 // devCluster is a development cluster in the making.

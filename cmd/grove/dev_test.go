@@ -72,7 +72,7 @@ func TestDevDataIsKept(t *testing.T) {
 	grove(t, s.addrs[0], "root", "token", "lookup", child)
 	grove(t, s.addrs[0], child, "token", "lookup")
 	s.end(t)
-	r := runCLI(t.Context(), nil, "", append([]string{"server", "-dev-root-token-id=other"}, args...)...)
+	r := runCLI(t.Context(), nil, "", append([]string{"server", "-log-level=off", "-dev-root-token-id=other"}, args...)...)
 	if r.code != 1 || !strings.Contains(r.errOut, "does not know the given root token") || strings.Count(r.errOut, "\n") != 1 {
 		t.Errorf("another root token: %+v", r)
 	}
