@@ -99,7 +99,13 @@ func revokeLease(rq *request) (*response, error) {
 
 // revokePrefix is break glass: every token that was issued at the prefix or below it, at once.
 // It is always synchronous; force has nothing to add, because a death never waits for a side effect.
+// In the reference the first root token has no lease and survives; here a prefix that names it
+// is refused, because nothing could make another.
 func revokePrefix(rq *request) (*response, error) {
-	_, err := rq.propose(&fsm.RevokePrefix{Caller: rq.asker(), Prefix: strings.TrimRight(rq.text("prefix"), "/")})
+	prefix := strings.TrimRight(rq.text("prefix"), "/")
+	if strings.HasPrefix(rootPath, prefix) {
+		return nil, invalid("prefix %q names the first root token, too: name what is to be revoked, such as auth/token/create", prefix)
+	}
+	_, err := rq.propose(&fsm.RevokePrefix{Caller: rq.asker(), Prefix: prefix})
 	return nil, err
 }

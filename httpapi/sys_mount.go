@@ -77,11 +77,6 @@ func tuneAuth(rq *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []string{"default_lease_ttl", "max_lease_ttl"} {
-		if rq.seconds(f) < 0 {
-			return nil, invalid("%s cannot be negative", f)
-		}
-	}
 	if rq.has("default_lease_ttl") {
 		mt.DefaultTTL = rq.seconds("default_lease_ttl")
 	}
