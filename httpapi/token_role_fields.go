@@ -41,7 +41,7 @@ func (rq *request) setTokenFields(ro *tokenRole) error {
 }
 
 func (rq *request) setCIDRs(ro *tokenRole) error {
-	name, prefix := "token_bound_cidrs", "error parsing role fields"
+	name, prefix := "token_bound_cidrs", "error parsing role fields: token_bound_cidrs"
 	if !rq.has(name) {
 		name, prefix = "bound_cidrs", "error parsing bound_cidrs"
 	}

@@ -252,7 +252,7 @@ func TestPolicyTexts(t *testing.T) {
 		`path "x" { control_group = { ttl = "1h" } }`:                                "no control group factors provided",
 		`path "x\xff" { policy = "read" }`:                                           "UTF-8",
 		"a = " + strings.Repeat("[", 100_000):                                        "deeper",
-		"#" + strings.Repeat("x", 1<<20):                                             "at most 1048576",
+		"#" + strings.Repeat("x", 1<<20):                                             "exceeds allowed length",
 		`path "x" { capabilities = ["read"] allowed_parameters = { "a" = "text" } }`: "failed to parse policy",
 	} {
 		u.post("sys/policies/acl/"+n, obj{"policy": text}).refused(400, "")

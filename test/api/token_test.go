@@ -307,7 +307,7 @@ func TestRoles(t *testing.T) {
 		"renewable tokens":                   {"token_type": "batch", "orphan": true},
 		"token_bound_cidrs":                  {"token_bound_cidrs": "nonsense"},
 		"invalid characters":                 {"path_suffix": "a b"},
-		"cannot be negative":                 {"token_period": -5},
+		`field "token_period"`:               {"token_period": -5},
 	} {
 		u.post("auth/token/roles/"+u.name("bad"), body).refused(400, text)
 	}
@@ -335,8 +335,8 @@ func TestRoleNeedsCreateForNew(t *testing.T) {
 func TestReadYourWriteOnAnotherNode(t *testing.T) {
 	u := root(t)
 	for i := range 30 {
-		n := u.role(obj{"path_suffix": fmt.Sprint("v", i)})
-		u.get("auth/token/roles/"+n).want(200).is("data.path_suffix", fmt.Sprint("v", i))
+		n := u.role(obj{"path_suffix": fmt.Sprint("v-", i)})
+		u.get("auth/token/roles/"+n).want(200).is("data.path_suffix", fmt.Sprint("v-", i))
 	}
 	w := u.post("auth/token/create", obj{"ttl": "1m"}).want(200)
 	index := w.header.Get("X-Vault-Index")
