@@ -61,7 +61,7 @@ func readForm(b []byte) (map[string]any, error) {
 	for k, v := range vs {
 		out[k] = strings.Join(v, ",")
 	}
-	return out, checkSize(out)
+	return out, checkSizes(out)
 }
 
 // readQuery is the data of an operation without a body.
@@ -106,9 +106,7 @@ func readJSON(b []byte) (map[string]any, error) {
 		return nil, invalid("error parsing JSON: failed to parse JSON input: %v", err)
 	}
 	if len(b) > maxElements {
-		if err := checkSize(out); err != nil {
-			return nil, err
-		}
+		return out, checkSizes(out)
 	}
 	return out, nil
 }
@@ -119,16 +117,32 @@ const (
 	maxElements = 10_000  // of a list or an object
 )
 
-// checkSize refuses a body with a part that is too large. The decoder bounds the depth.
+// checkSizes refuses a body with a part that is too large, and names the field.
+func checkSizes(body map[string]any) error {
+	if len(body) > maxElements {
+		return invalid("JSON object exceeds allowed entry count: at most %d fields are allowed", maxElements)
+	}
+	for _, name := range sortedKeys(body) {
+		if len(name) > maxString {
+			return invalid("a field's name exceeds allowed length: at most %d bytes are allowed", maxString)
+		}
+		if err := checkSize(body[name]); err != nil {
+			return invalid("field %q: %v", name, err)
+		}
+	}
+	return nil
+}
+
+// checkSize looks at one value and what is in it. The decoder bounds the depth.
 func checkSize(v any) error {
 	switch v := v.(type) {
 	case string:
 		if len(v) > maxString {
-			return invalid("JSON string value exceeds allowed length")
+			return invalid("JSON string value exceeds allowed length: at most %d bytes are allowed", maxString)
 		}
 	case []any:
 		if len(v) > maxElements {
-			return invalid("JSON array exceeds allowed element count")
+			return invalid("JSON array exceeds allowed element count: at most %d are allowed", maxElements)
 		}
 		for _, e := range v {
 			if err := checkSize(e); err != nil {
@@ -137,7 +151,7 @@ func checkSize(v any) error {
 		}
 	case map[string]any:
 		if len(v) > maxElements {
-			return invalid("JSON object exceeds allowed entry count")
+			return invalid("JSON object exceeds allowed entry count: at most %d are allowed", maxElements)
 		}
 		for k, e := range v {
 			if err := errors.Join(checkSize(k), checkSize(e)); err != nil {

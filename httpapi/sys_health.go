@@ -43,7 +43,7 @@ func healthCode(r *http.Request, st fsm.ClusterStatus) (int, error) {
 		}
 		n, err := strconv.Atoi(query.Get(name))
 		if err != nil || n < 100 || n > 999 {
-			return 0, fail(http.StatusBadRequest)
+			return 0, invalid("%s: %q is not a status code", name, query.Get(name))
 		}
 		codes[name] = n
 	}

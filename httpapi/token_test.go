@@ -248,7 +248,7 @@ func TestRolesRefused(t *testing.T) {
 		{obj{"path_suffix": strings.Repeat("x", 5000)}, "field path_suffix"},
 		{obj{"token_num_uses": -1}, "error parsing role fields: 'token_num_uses' cannot be negative"},
 		{obj{"token_num_uses": 1 << 40}, "field token_num_uses"},
-		{obj{"token_bound_cidrs": "nowhere"}, `error parsing role fields: error parsing address "nowhere": Unable to convert "nowhere"`},
+		{obj{"token_bound_cidrs": "nowhere"}, `error parsing role fields: token_bound_cidrs: error parsing address "nowhere": Unable to convert "nowhere"`},
 		{obj{"bound_cidrs": "10.0.0.0/99"}, "error parsing bound_cidrs: error parsing address"},
 		{obj{"token_period": "-5s"}, `for field "token_period": cannot provide negative value '-5'`},
 		{obj{"explicit_max_ttl": "soon"}, `for field "explicit_max_ttl"`},
