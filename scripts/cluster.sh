@@ -1,12 +1,13 @@
 # Sourced by scripts/bench and .ci/run: throw-away dev clusters on free ports.
 # shellcheck shell=bash
 
-# free_base prints a port P such that the ports of a dev cluster of three nodes are free:
-# P, P+1, P+10, P+11, P+20, P+21.
+# free_base prints a port P such that the ports of a dev cluster of three nodes are free: API,
+# cluster and gossip on P, P+1, P+2 and on the same plus 10 and 20. It stays below the ports
+# that the system gives to outgoing connections.
 free_base() {
 	local base offset
 	while :; do
-		base=$((20000 + RANDOM % 20000))
+		base=$((20000 + RANDOM % 12000))
 		for offset in 0 1 2 10 11 12 20 21 22; do
 			if (exec 3<>"/dev/tcp/127.0.0.1/$((base + offset))") 2>/dev/null; then
 				continue 2
@@ -18,7 +19,7 @@ free_base() {
 }
 
 # start_cluster BINARY NODES LOG starts `grove server -dev` with the root token "root", and
-# waits until every node answers as a member. It sets cluster_pid and cluster_addrs (an array).
+# waits until all nodes answer and vote. It sets cluster_pid and cluster_addrs (an array).
 start_cluster() {
 	local binary=$1 nodes=$2 log=$3 base i
 	base=$(free_base)
@@ -43,12 +44,14 @@ start_cluster() {
 	return 1
 }
 
-# cluster_answers BINARY: reports whether the root token works on every node.
+# cluster_answers BINARY: reports whether the root token works on every node, and all vote.
 cluster_answers() {
-	local addr
+	local addr voters
 	for addr in "${cluster_addrs[@]}"; do
 		VAULT_ADDR=$addr VAULT_TOKEN=root timeout 5 "$1" token lookup >/dev/null 2>&1 || return 1
 	done
+	voters=$(VAULT_ADDR=${cluster_addrs[0]} VAULT_TOKEN=root timeout 5 "$1" operator raft list-peers 2>/dev/null | grep -c 'true$')
+	[ "$voters" = "${#cluster_addrs[@]}" ]
 }
 
 # stop_cluster ends what start_cluster started, by its pid: asks first, kills after 10 s.
