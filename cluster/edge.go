@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// batchesInFlight is how many batches an edge has under way; meanwhile the next gathers.
-	batchesInFlight = 4
+	// batchesInFlight is how many batches an edge has under way; meanwhile the next gathers. More
+	// of them are smaller ones, and each costs a sync of the disk: two did better than four.
+	batchesInFlight = 2
 	// batchItems and batchBytes bound one batch.
 	batchItems = 512
 	batchBytes = 1 << 20
@@ -69,19 +70,35 @@ func (e *edge) propose(ctx context.Context, c fsm.Command) (fsm.Result, error) {
 	if len(body) > maxCommand {
 		return fsm.Result{}, fsm.Errorf(fsm.Invalid, "a command of %d bytes is too large", len(body))
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	p := &proposal{item: fsm.Item{Kind: k, Body: body}, start: time.Now(), done: make(chan answer, 1)}
 	if !e.enqueue(p) {
 		return fsm.Result{}, fsm.Errorf(fsm.Unavailable, "this node is overloaded: too many commands wait")
 	}
-	select {
-	case a := <-p.done:
-		return a.result, a.err
-	case <-ctx.Done():
-		return e.leave(p, "not done within the request's deadline")
-	case <-e.node.ctx.Done():
-		return e.leave(p, "this node is shutting down")
+	return e.await(ctx, p)
+}
+
+// await waits for the outcome of p. It looks after the patience itself, too: without a leader,
+// p can be stuck in the queue behind batches that wait longer, because they are younger.
+func (e *edge) await(ctx context.Context, p *proposal) (fsm.Result, error) {
+	t := time.NewTimer(e.node.cfg.stretch(patience + probeTimeout))
+	defer t.Stop()
+	for {
+		select {
+		case a := <-p.done:
+			return a.result, a.err
+		case <-ctx.Done():
+			return e.leave(p, "not done within the request's deadline")
+		case <-e.node.ctx.Done():
+			return e.leave(p, "this node is shutting down")
+		case <-t.C:
+		}
+		if time.Since(p.start) > requestTimeout {
+			return e.leave(p, "not done within "+requestTimeout.String())
+		}
+		if why := e.node.hopeless(p.start); why != nil {
+			return e.leave(p, why.Error())
+		}
+		t.Reset(e.node.cfg.stretch(probeTimeout))
 	}
 }
 

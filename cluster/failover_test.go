@@ -120,7 +120,7 @@ func TestUsesThroughLeaderKills(t *testing.T) {
 func TestUsesThroughPartitions(t *testing.T) {
 	t.Parallel()
 	c := harness.Start(t, harness.Options{Nodes: 3, Multiplier: 1})
-	const uses, tokens = 5, 150
+	const uses, tokens = 5, 70
 	for round := range 3 {
 		hs := createAll(c, tokens, uses)
 		r := startRace(survivors(c), 9, hs)

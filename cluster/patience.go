@@ -60,6 +60,14 @@ func (n *Node) waitsSince(start time.Time) time.Time {
 	return start
 }
 
+// hopeless returns why a request that came at start need not wait any longer, nil if it should.
+func (n *Node) hopeless(start time.Time) error {
+	if _, known, _ := n.lead.look(n.self.ID); known || time.Since(n.waitsSince(start)) < n.cfg.stretch(patience) || n.quorumInReach(n.ctx) {
+		return nil
+	}
+	return fsm.Errorf(fsm.Unavailable, "no leader: %s", n.whyNoLeader())
+}
+
 // pause waits for another leader, or a moment.
 func (n *Node) pause(ctx context.Context, news <-chan struct{}) {
 	t := time.NewTimer(retryPause)

@@ -14,7 +14,7 @@ import (
 
 const (
 	// entriesInFlight is how many log entries the leader has under way; meanwhile the next gathers.
-	entriesInFlight = 4
+	entriesInFlight = 2
 	// entryItems and entryBytes bound one log entry.
 	entryItems = 1024
 	entryBytes = 1 << 20
