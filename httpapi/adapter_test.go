@@ -211,6 +211,12 @@ func TestPolicyChangesMeanwhile(t *testing.T) {
 	}
 	s.post(id, "auth/token/create", obj{}).refused(403, "permission denied")
 
+	// One that still allows it costs a second look, which says nothing twice.
+	const allows = `path "auth/token/create" { capabilities = ["update"] }`
+	s.put(rootID, "sys/policies/acl/p", obj{"policy": allows}).want(204)
+	s.store.before = func() { s.put(rootID, "sys/policies/acl/p", obj{"policy": allows + " # again"}).want(204) }
+	s.post(id, "auth/token/create", obj{"ttl": "769h"}).want(200).warns(`TTL of "769h" exceeded the effective max_ttl of "768h"; TTL value is capped accordingly`)
+
 	// One that changes all the time ends in a refusal, not in a loop.
 	s.put(rootID, "sys/policies/acl/p", obj{"policy": `path "auth/token/create" { capabilities = ["update"] }`}).want(204)
 	n := 0
@@ -409,4 +415,13 @@ func TestRouteTable(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A request that needs no command is not answered either, when its use can no longer be charged.
+func TestUseThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	id := s.with(`path "sys/leases/revoke" { capabilities = ["update"] }`, obj{"num_uses": 1})
+	s.store.before = func() { s.post(rootID, "auth/token/revoke", obj{"token": id}).want(204) }
+	s.put(id, "sys/leases/revoke", obj{"lease_id": "none"}).refused(403, "invalid token")
 }
