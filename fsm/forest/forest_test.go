@@ -3,6 +3,7 @@ package forest
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -100,6 +101,13 @@ var deaths = []struct {
 		g.Revoke(g.ref("a"))
 		g.Revoke(g.ref("c"))
 	}, want: "x"},
+	{name: "revoke root, leaves, then what is between", plant: []seedling{
+		{name: "a"}, {name: "b", parent: "a"}, {name: "c", parent: "b"}, {name: "d", parent: "a"}, {name: "e", parent: "d"},
+	}, do: func(g *grove) { // reclaiming in plain queue order would take six steps
+		for _, name := range []string{"a", "c", "e", "b", "d"} {
+			g.Revoke(g.ref(name))
+		}
+	}, want: ""},
 	{name: "revoke an orphan", plant: family, do: func(g *grove) { g.RevokeOrphan(g.ref("b")) }, want: "acdex"},
 	{name: "revoke an orphan twice", plant: family, do: func(g *grove) {
 		g.RevokeOrphan(g.ref("b"))
@@ -394,4 +402,51 @@ func TestWalkPaths(t *testing.T) {
 	if n != 2 {
 		t.Errorf("WalkPaths went on to %d paths after it was stopped", n)
 	}
+}
+
+// TestExpireOrderOfNearHashes: the heap keeps the first bytes of a hash; the others count too.
+func TestExpireOrderOfNearHashes(t *testing.T) {
+	t.Parallel()
+	f := New()
+	for _, last := range []byte{5, 2, 9, 1, 7, 3, 8, 4, 6} {
+		rec := plain(int(last), "p", 10)
+		rec.Hash = token.Hash{0: 1, 31: last}
+		if _, err := f.Insert(rec, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for want := byte(1); want <= 9; want++ {
+		r := f.Find(token.Hash{0: 1, 31: want})
+		if n := f.Expire(10, 1); n != 1 || f.node(r).state != Revoking {
+			t.Fatalf("the hash that ends in %d was not expired in its turn", want)
+		}
+	}
+	check(t, f)
+}
+
+func TestEqualPropertiesAreStoredOnce(t *testing.T) {
+	t.Parallel()
+	f := New()
+	for n := range 50 {
+		rec := plain(n, "p", 0)
+		rec.Meta = map[string]string{}
+		for i := range 12 {
+			k := (i*5 + n) % 12
+			rec.Meta[fmt.Sprint("key", k)] = fmt.Sprint(k)
+		}
+		if _, err := f.Insert(rec, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.properties.count; got != 1 {
+		t.Errorf("equal properties are stored %d times", got)
+	}
+	for n := range 50 {
+		f.Revoke(f.Find(hashOf(n)))
+	}
+	f.Reclaim(f.Len())
+	if got := f.properties.count; got != 0 {
+		t.Errorf("%d properties are left of no token", got)
+	}
+	check(t, f)
 }
