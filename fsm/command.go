@@ -113,8 +113,9 @@ type RevokeOrphan struct {
 	Target Target `cbor:"2,keyasint"`
 }
 
-// RevokePrefix kills every token whose source path is Prefix or starts with it, with
-// their trees. The empty prefix is refused.
+// RevokePrefix kills every token whose source path is Prefix or lies below it, with their
+// trees: "auth/ci" covers "auth/ci/login", and not "auth/cix". Slashes at the end do not
+// matter. The empty prefix is refused.
 type RevokePrefix struct {
 	Caller Caller `cbor:"1,keyasint"`
 	Prefix string `cbor:"2,keyasint"`

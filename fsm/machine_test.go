@@ -197,7 +197,13 @@ func TestRevokePrefix(t *testing.T) {
 	b.ok(&RevokePrefix{Caller: b.as(b.root), Prefix: "auth/ci/"})
 	b.want(false, alice, bob, child)
 	b.want(true, other)
-	b.want(true, b.token(token.Hash{}, at("auth/ci/login/alice"))) // issued afterwards
+	again := b.token(token.Hash{}, at("auth/ci/login/alice")) // issued afterwards
+	b.want(true, again)
+	exact := b.token(token.Hash{}, at("auth/ci"))
+	b.ok(&RevokePrefix{Caller: b.as(b.root), Prefix: "auth/ci"}) // the path itself too, whole segments only
+	b.want(false, again, exact)
+	b.want(true, other)
+	b.refused(Invalid, "prefix", &RevokePrefix{Caller: b.as(b.root), Prefix: "//"})
 }
 
 func TestExpiryTakesTheTreeUnswept(t *testing.T) {

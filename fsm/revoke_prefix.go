@@ -1,11 +1,14 @@
 package fsm
 
+import "strings"
+
 func (c *RevokePrefix) asks() Caller { return c.Caller }
 
-// apply kills every tree whose root was issued below the prefix, in one step.
+// apply kills every tree whose root was issued at the prefix or below it, in one step.
 func (c *RevokePrefix) apply(m *Machine, _ *applyContext) Result {
-	if c.Prefix == "" {
+	path := strings.TrimRight(c.Prefix, "/")
+	if path == "" {
 		return refuse(Invalid, "a prefix is needed; the empty one would revoke every token")
 	}
-	return Result{Count: m.forest.RevokePrefix(c.Prefix)}
+	return Result{Count: m.forest.RevokeBelow(path)}
 }

@@ -103,7 +103,7 @@ func revokeLease(rq *request) (*response, error) {
 // is refused, because nothing could make another.
 func revokePrefix(rq *request) (*response, error) {
 	prefix := strings.TrimRight(rq.text("prefix"), "/")
-	if strings.HasPrefix(rootPath, prefix) {
+	if strings.HasPrefix(rootPath+"/", prefix+"/") {
 		return nil, invalid("prefix %q names the first root token, too: name what is to be revoked, such as auth/token/create", prefix)
 	}
 	_, err := rq.propose(&fsm.RevokePrefix{Caller: rq.asker(), Prefix: prefix})

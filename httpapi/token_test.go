@@ -167,7 +167,7 @@ func TestRevoke(t *testing.T) {
 	s := newServer(t)
 	s.post(rootID, "auth/token/revoke", obj{}).refused(400, "missing token ID")
 	s.post(rootID, "auth/token/revoke", obj{"token": "none"}).want(204)
-	for _, prefix := range []string{"auth/token", "auth/token/root/", "auth", "a"} {
+	for _, prefix := range []string{"auth/token", "auth/token/root/", "auth"} {
 		s.put(rootID, "sys/leases/revoke-prefix/"+prefix, nil).refused(400, "root token")
 	}
 	s.post(rootID, "auth/token/revoke-accessor", obj{}).refused(400, "missing accessor")

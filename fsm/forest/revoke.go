@@ -45,6 +45,18 @@ func (f *Forest) RevokePrefix(prefix string) (named uint64) {
 	return named
 }
 
+// RevokeBelow kills the trees of all tokens that were issued at path or below it: "a/b"
+// covers "a/b" and "a/b/c", and not "a/bc". It returns what RevokePrefix does.
+func (f *Forest) RevokeBelow(path string) (named uint64) {
+	if i := f.paths.find(path); i != 0 {
+		f.paths.order.remove(i)
+		f.paths.kill(i)
+		f.enqueue(linkToPath(i))
+		named = uint64(f.paths.at(i).active)
+	}
+	return named + f.RevokePrefix(path+"/")
+}
+
 // Expire revokes the tokens whose deadline is not after until, each with its tree: at
 // most limit of them, in the order of (deadline, hash). It returns how many.
 func (f *Forest) Expire(until token.Instant, limit int) int {

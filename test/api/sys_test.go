@@ -121,6 +121,9 @@ func TestBreakGlass(t *testing.T) {
 		}
 	}
 	u.alive(stays)
+	near, _ := u.issue("create-orphan", obj{"policies": []string{"default"}, "ttl": "1h"})
+	u.do("PUT", "sys/leases/revoke-prefix/auth/token/create-orp", nil).want(204) // whole segments only
+	u.alive(near)
 	weak := u.with(`path "sys/leases/revoke-prefix/*" { capabilities = ["update"] }`)
 	u.as(weak.id).do("PUT", "sys/leases/revoke-prefix/auth/token/create/"+other, nil).refused(403, "permission denied")
 	u.alive(stays)

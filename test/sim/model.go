@@ -149,8 +149,9 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 		if c.Prefix == "" {
 			return fsm.Invalid, nil
 		}
+		prefix := strings.TrimRight(c.Prefix, "/") + "/"
 		for _, n := range m.all {
-			n.revoked = n.revoked || strings.HasPrefix(n.rec.Path, c.Prefix)
+			n.revoked = n.revoked || strings.HasPrefix(n.rec.Path+"/", prefix)
 		}
 	case *fsm.PutPolicy:
 		if c.Policy.Name == "root" || c.Policy.Name == "" {
