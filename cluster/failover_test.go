@@ -120,8 +120,8 @@ func TestUsesThroughLeaderKills(t *testing.T) {
 func TestUsesThroughPartitions(t *testing.T) {
 	t.Parallel()
 	c := harness.Start(t, harness.Options{Nodes: 3, Multiplier: 1})
-	const uses, tokens = 5, 70
-	for round := range 3 {
+	const uses, tokens = 5, 40
+	for round := range 2 {
 		hs := createAll(c, tokens, uses)
 		r := startRace(survivors(c), 9, hs)
 		old := c.Leader()
@@ -149,7 +149,7 @@ func TestUsesThroughPartitions(t *testing.T) {
 func TestFiveNodes(t *testing.T) {
 	t.Parallel()
 	c := harness.Start(t, harness.Options{Nodes: 5})
-	const uses, tokens = 3, 20
+	const uses, tokens = 3, 12
 	hs := createAll(c, tokens, uses)
 	leader := c.Leader()
 	other := c.Followers()[0]
@@ -182,7 +182,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	behind := c.Followers()[0]
 	behind.Kill()
 	var hs []token.Hash
-	for range 300 {
+	for range 120 {
 		hs = append(hs, create(c, c.Leader(), 0))
 	}
 	behind.Start() // the log it needs is gone: a snapshot brings it up

@@ -15,6 +15,7 @@ import (
 // meta is what a node gossips: a hint of where it is. Only Raft decides who is a member.
 type meta struct {
 	ID      string `json:"i"`
+	Of      string `json:"o"` // cluster ID
 	Cluster string `json:"c"` // address
 	API     string `json:"a"`
 	Version string `json:"v"`
@@ -56,7 +57,7 @@ func (n *Node) startGossip() {
 		n.log.Warn("gossip is off", "error", err)
 		return
 	}
-	m, err := json.Marshal(meta{ID: n.self.ID, Cluster: n.self.ClusterAddr, API: n.self.APIAddr, Version: n.self.Version})
+	m, err := json.Marshal(meta{ID: n.self.ID, Of: n.id.ClusterID, Cluster: n.self.ClusterAddr, API: n.self.APIAddr, Version: n.self.Version})
 	if err != nil {
 		n.log.Warn("gossip is off", "error", err)
 		return
@@ -121,9 +122,10 @@ func (n *Node) gossiped() []string {
 		return nil
 	}
 	var addrs []string
+	own := n.clusterID()
 	for _, nd := range g.Members() {
 		var m meta
-		if json.Unmarshal(nd.Meta, &m) == nil && m.Cluster != "" && m.ID != n.self.ID {
+		if json.Unmarshal(nd.Meta, &m) == nil && m.Of == own && m.Cluster != "" && m.ID != n.self.ID {
 			addrs = append(addrs, m.Cluster)
 		}
 	}

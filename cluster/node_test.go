@@ -49,7 +49,7 @@ func lookup(n *harness.Node, h token.Hash) (rec token.Record, ok bool, err error
 func TestWriteAnywhereReadEverywhere(t *testing.T) {
 	t.Parallel()
 	c := harness.Start(t, harness.Options{Nodes: 3})
-	for i := range 60 {
+	for i := range 30 {
 		h := create(c, c.Nodes[i%3], 0)
 		for _, n := range c.Nodes {
 			if _, ok, err := lookup(n, h); !ok || err != nil {
