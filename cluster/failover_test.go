@@ -145,6 +145,41 @@ func TestUsesThroughPartitions(t *testing.T) {
 	}
 }
 
+// TestUsesThroughLostAnswers cuts the followers' connections again and again, so that answers to
+// what was applied are lost: a number that is sent again must not be charged again.
+func TestUsesThroughLostAnswers(t *testing.T) {
+	t.Parallel()
+	c := harness.Start(t, harness.Options{Nodes: 3})
+	const uses, tokens = 10, 40
+	hs := createAll(c, tokens, uses)
+	r := startRace(survivors(c, c.Leader()), 8, hs)
+	done := make(chan struct{})
+	go func() {
+		r.wg.Wait()
+		close(done)
+	}()
+	tick := time.NewTicker(40 * time.Millisecond)
+	defer tick.Stop()
+	for drops := true; drops; {
+		select {
+		case <-done:
+			drops = false
+		case <-tick.C:
+			for _, n := range c.Followers() {
+				c.Drop(n)
+			}
+		}
+	}
+	for i := range hs {
+		if g := r.granted[i].Load(); g != uses {
+			t.Errorf("token %d: %d uses granted, want %d", i, g, uses)
+		}
+	}
+	if n := r.refused.Load(); n != 0 {
+		t.Errorf("%d proposals failed", n)
+	}
+}
+
 // TestFiveNodes loses two of five at once, the leader among them.
 func TestFiveNodes(t *testing.T) {
 	t.Parallel()

@@ -49,6 +49,19 @@ func (c *Cluster) Partition(a, b []*Node) {
 	}
 }
 
+// Drop closes all open connections that n has dialed; it may dial again at once. Answers
+// that are under way are lost, also those to what has been applied.
+func (c *Cluster) Drop(n *Node) {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	for conn, link := range c.net.conns {
+		if link[0] == n.Name {
+			conn.Close()
+			delete(c.net.conns, conn)
+		}
+	}
+}
+
 // Heal restores all links.
 func (c *Cluster) Heal() {
 	c.net.mu.Lock()
