@@ -79,7 +79,9 @@ const (
 	electionPatience = 10 * time.Second
 	// requestTimeout bounds a request that has a leader.
 	requestTimeout = 30 * time.Second
-	dialTimeout    = 2 * time.Second
+	// joinGrace is how long a node that is in no cluster yet holds Raft's greeting back.
+	joinGrace   = time.Second
+	dialTimeout = 2 * time.Second
 )
 
 // Validate checks c and fills in zero values.

@@ -118,6 +118,9 @@ func (l *links) greet(conn net.Conn) {
 	kind, cluster, err := readGreeting(conn)
 	verdict := linkOK
 	own := l.node.clusterID()
+	if err == nil && kind == kindRaft && own == "" {
+		own = l.node.awaitCluster()
+	}
 	switch {
 	case err != nil:
 		l.node.log.Warn("refused a connection", "from", conn.RemoteAddr(), "error", err)
@@ -139,6 +142,27 @@ func (l *links) greet(conn net.Conn) {
 	case l.raft <- conn:
 	case <-l.closed:
 		conn.Close()
+	}
+}
+
+// awaitCluster waits for a join that is under way to tell which cluster this node is in:
+// the leader replicates to a new member before the member has heard that it is one.
+func (n *Node) awaitCluster() string {
+	timeout := time.NewTimer(joinGrace)
+	defer timeout.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if id := n.clusterID(); id != "" {
+				return id
+			}
+		case <-timeout.C:
+			return ""
+		case <-n.ctx.Done():
+			return ""
+		}
 	}
 }
 
