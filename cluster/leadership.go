@@ -182,6 +182,11 @@ func (n *Node) whyNoLeader() string {
 	if n.expelled() {
 		return "this node is not a member of its cluster (removed, or still joining)"
 	}
+	if n.raft() != nil { // the store was there first
+		if err := n.store.failure(); err != nil {
+			return "this node could not write its log: " + err.Error()
+		}
+	}
 	if s := n.lead.lastReach(); s.voters > 0 {
 		return fmt.Sprintf("%d of %d voters answer, %d are needed", s.up, s.voters, s.voters/2+1)
 	}

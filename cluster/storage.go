@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -31,6 +32,7 @@ type logStore struct {
 	close    func() error
 	deadline time.Duration
 	turn     chan struct{} // holds one value while a write is under way
+	failed   atomic.Pointer[error]
 }
 
 // openStore opens DataDir/raft.db.
@@ -72,7 +74,22 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 		return nil
 	}
 	first, last := logs[0].Index, logs[len(logs)-1].Index
-	return s.write(func() error { return s.log.StoreLogs(logs) }, func() error { return s.log.DeleteRange(first, last) })
+	err := s.write(func() error { return s.log.StoreLogs(logs) }, func() error { return s.log.DeleteRange(first, last) })
+	if err != nil {
+		s.failed.Store(&err)
+	} else {
+		s.failed.Store(nil)
+	}
+	return err
+}
+
+// failure returns why the last write of entries failed, nil if it did not: what an operator
+// must hear of when a full or broken disk keeps a cluster from having a leader.
+func (s *logStore) failure() error {
+	if e := s.failed.Load(); e != nil {
+		return *e
+	}
+	return nil
 }
 
 // DeleteRange implements raft.LogStore. To delete is never taken back: Raft asks for it

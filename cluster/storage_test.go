@@ -115,3 +115,18 @@ func TestHeartbeatsTakeTheMainPath(t *testing.T) {
 	var _ raft.WithPreVote = tr
 	var _ raft.WithClose = tr
 }
+
+// TestFullDiskIsNamed: the last failed write is remembered for the operator, until one succeeds.
+func TestFullDiskIsNamed(t *testing.T) {
+	t.Parallel()
+	slow, s := stalling(time.Minute)
+	slow.stall = nil
+	slow.fail = errors.New("no space left on device")
+	if err := s.StoreLog(&raft.Log{Index: 1, Term: 1}); !errors.Is(err, slow.fail) || !errors.Is(s.failure(), slow.fail) {
+		t.Errorf("write: %v, remembered: %v, want both %v", err, s.failure(), slow.fail)
+	}
+	slow.fail = nil
+	if err := s.StoreLog(&raft.Log{Index: 1, Term: 1}); err != nil || s.failure() != nil {
+		t.Errorf("the disk has room again: %v, remembered: %v", err, s.failure())
+	}
+}
