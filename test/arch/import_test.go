@@ -46,6 +46,7 @@ var libraries = map[string][]string{
 	"golang.org/x/crypto":                 {"engine"},
 	"github.com/hashicorp/vault/api":      {"tests"},
 	"github.com/anishathalye/porcupine":   {"tests"},
+	"gonum.org/v1/plot":                   {"cmd", "test"},
 }
 
 // room returns the room that a folder of the module belongs to.
