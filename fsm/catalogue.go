@@ -18,6 +18,9 @@ const (
 	KindPutRole        Kind = 22
 	KindDeleteRole     Kind = 23
 	KindPutMount       Kind = 24
+	KindPutJoinToken   Kind = 30
+	KindUseJoinToken   Kind = 31
+	KindPutTrust       Kind = 32
 )
 
 // catalogue lists every command once: the number that is on disk and the empty value
@@ -39,6 +42,9 @@ var catalogue = map[Kind]func() Command{
 	KindPutRole:        func() Command { return new(PutRole) },
 	KindDeleteRole:     func() Command { return new(DeleteRole) },
 	KindPutMount:       func() Command { return new(PutMount) },
+	KindPutJoinToken:   func() Command { return new(PutJoinToken) },
+	KindUseJoinToken:   func() Command { return new(UseJoinToken) },
+	KindPutTrust:       func() Command { return new(PutTrust) },
 }
 
 // Kind implements Command.
@@ -88,3 +94,12 @@ func (*DeleteRole) Kind() Kind { return KindDeleteRole }
 
 // Kind implements Command.
 func (*PutMount) Kind() Kind { return KindPutMount }
+
+// Kind implements Command.
+func (*PutJoinToken) Kind() Kind { return KindPutJoinToken }
+
+// Kind implements Command.
+func (*UseJoinToken) Kind() Kind { return KindUseJoinToken }
+
+// Kind implements Command.
+func (*PutTrust) Kind() Kind { return KindPutTrust }

@@ -40,6 +40,9 @@ func (m *Machine) Check() error {
 	if _, ok := m.policies[policy.Default]; m.Initialized() && !ok {
 		return fmt.Errorf("the default policy is missing")
 	}
+	if err := m.joining.check(); err != nil {
+		return err
+	}
 	return m.checkNames()
 }
 

@@ -35,6 +35,7 @@ type Machine struct {
 	roles    map[string]role.Role
 	mounts   map[string]mount.Mount
 	members  map[string]Member
+	joining  admission
 }
 
 // New returns the empty machine that every log starts from.
@@ -47,6 +48,7 @@ func New() *Machine {
 		roles:    map[string]role.Role{},
 		mounts:   map[string]mount.Mount{},
 		members:  map[string]Member{},
+		joining:  newAdmission(),
 	}
 }
 

@@ -26,6 +26,9 @@ const (
 	RowMember  RowKind = 6
 	RowChange  RowKind = 7
 	RowToken   RowKind = 8
+	// Of these there are few, mostly none.
+	RowJoinToken RowKind = 30
+	RowTrust     RowKind = 31
 )
 
 // HeaderRow is the first row: everything that is there once.
@@ -66,6 +69,8 @@ type Frozen struct {
 	members  []Member
 	changes  []Change
 	forest   *forest.Frozen
+	joins    []JoinToken
+	trust    []Trust
 }
 
 // Freeze takes an image in O(pages of the forest + everything that is not a token).
@@ -83,6 +88,8 @@ func (m *Machine) Freeze() *Frozen {
 		members:  m.Members(),
 		changes:  m.changes.rows(),
 		forest:   m.forest.Freeze(),
+		joins:    m.joining.rows(),
+		trust:    m.joining.trustRows(),
 	}
 	f.header.Forest = f.forest.Header()
 	ids := slices.SortedFunc(maps.Keys(m.sessions), func(a, b SessionID) int { return slices.Compare(a[:], b[:]) })
@@ -128,7 +135,13 @@ func (f *Frozen) Rows(yield func(RowKind, any) error) error {
 	if err := rowsOf(RowChange, f.changes, yield); err != nil {
 		return err
 	}
-	return f.forest.Tokens(func(t forest.TokenRow) error { return yield(RowToken, t) })
+	if err := f.forest.Tokens(func(t forest.TokenRow) error { return yield(RowToken, t) }); err != nil {
+		return err
+	}
+	if err := rowsOf(RowJoinToken, f.joins, yield); err != nil {
+		return err
+	}
+	return rowsOf(RowTrust, f.trust, yield)
 }
 
 func rowsOf[T any](kind RowKind, rows []T, yield func(RowKind, any) error) error {
@@ -196,6 +209,10 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, m.changes.restore)
 	case RowToken:
 		return decodeRow(body, r.forest.Add)
+	case RowJoinToken:
+		return decodeRow(body, func(t JoinToken) error { return putOnce(m.joining.tokens, t.Hash, t) })
+	case RowTrust:
+		return decodeRow(body, m.joining.restoreTrust)
 	}
 	return fmt.Errorf("unknown kind")
 }

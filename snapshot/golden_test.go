@@ -64,6 +64,7 @@ func writeFixtures(t *testing.T) {
 	for name, m := range map[string]*fsm.Machine{
 		"empty":      fsm.New(),
 		"all-kinds":  sample(t, 40).machine,
+		"joining":    sample(t, 1).machine,
 		"reclaiming": reclaiming(t).machine,
 	} {
 		file := filepath.Join("testdata", fmt.Sprintf("v%d-%s.snap", Version, name))

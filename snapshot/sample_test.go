@@ -89,6 +89,12 @@ func sample(t testing.TB, tokens int) *builder {
 		{Path: "a/", Glob: true, Capabilities: policy.Read | policy.List, AllowedParameters: map[string][]string{"z": {`"1"`}, "a": nil}},
 		{Path: "+/b", Segments: true, Capabilities: policy.Deny, MinWrappingTTL: time.Second, RequiredParameters: []string{"q"}},
 	}}})
+	b.apply(fsm.Group{},
+		&fsm.PutJoinToken{Caller: b.caller(), Hash: fsm.JoinHash{2}, TTL: time.Hour},
+		&fsm.PutJoinToken{Caller: b.caller(), Hash: fsm.JoinHash{1}, TTL: time.Hour},
+		&fsm.UseJoinToken{Hash: fsm.JoinHash{1}, Node: fsm.NodeKey{3}},
+		&fsm.PutTrust{Trust: fsm.Trust{Version: 1, Authorities: [][]byte{[]byte("old"), []byte("new")}, Issuer: 1}},
+	)
 	b.grow(0, tokens, sampleRoot)
 	b.apply(fsm.Group{Session: session, Low: 1}, &fsm.UseToken{Caller: b.caller()})
 	return b
