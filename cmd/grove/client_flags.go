@@ -27,22 +27,28 @@ type clientFlags struct {
 }
 
 func (f *clientFlags) register(c *cobra.Command) {
+	f.registerConnection(c)
 	fl := c.Flags()
-	fl.StringVar(&f.address, "address", "", "server; also GROVE_ADDR or VAULT_ADDR (default "+defaultAddress+")")
 	fl.StringVar(&f.format, "format", "", "table, json or yaml; also GROVE_FORMAT or VAULT_FORMAT")
 	fl.StringVar(&f.field, "field", "", "print this field only, without anything around it")
-	fl.StringVar(&f.caCert, "ca-cert", "", "PEM file of the CA; also GROVE_CACERT or VAULT_CACERT")
-	fl.StringVar(&f.caPath, "ca-path", "", "folder of PEM files of CAs; also GROVE_CAPATH or VAULT_CAPATH")
-	fl.StringVar(&f.cert, "client-cert", "", "PEM file of the client's certificate; also GROVE_CLIENT_CERT or VAULT_CLIENT_CERT")
-	fl.StringVar(&f.key, "client-key", "", "PEM file of its key; also GROVE_CLIENT_KEY or VAULT_CLIENT_KEY")
-	fl.StringVar(&f.serverName, "tls-server-name", "", "name to expect in the server's certificate; also VAULT_TLS_SERVER_NAME")
-	fl.BoolVar(&f.skipVerify, "tls-skip-verify", false, "do not verify the server's certificate; also VAULT_SKIP_VERIFY")
 	formats := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp
 	}
 	if err := c.RegisterFlagCompletionFunc("format", formats); err != nil {
 		panic(err) // the flag is registered above
 	}
+}
+
+// registerConnection adds what says where the server is, and how to trust it.
+func (f *clientFlags) registerConnection(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVar(&f.address, "address", "", "server; also GROVE_ADDR or VAULT_ADDR (default "+defaultAddress+")")
+	fl.StringVar(&f.caCert, "ca-cert", "", "PEM file of the CA; also GROVE_CACERT or VAULT_CACERT")
+	fl.StringVar(&f.caPath, "ca-path", "", "folder of PEM files of CAs; also GROVE_CAPATH or VAULT_CAPATH")
+	fl.StringVar(&f.cert, "client-cert", "", "PEM file of the client's certificate; also GROVE_CLIENT_CERT or VAULT_CLIENT_CERT")
+	fl.StringVar(&f.key, "client-key", "", "PEM file of its key; also GROVE_CLIENT_KEY or VAULT_CLIENT_KEY")
+	fl.StringVar(&f.serverName, "tls-server-name", "", "name to expect in the server's certificate; also VAULT_TLS_SERVER_NAME")
+	fl.BoolVar(&f.skipVerify, "tls-skip-verify", false, "do not verify the server's certificate; also VAULT_SKIP_VERIFY")
 }
 
 // setting is the flag, or GROVE_name, or VAULT_name.

@@ -34,6 +34,7 @@ type environment struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	terminal       bool // stdout is one
+	errTerminal    bool // stderr is one
 	// hangup, if set, starts to catch SIGHUP: a server reads its certificates again then.
 	hangup func() <-chan os.Signal
 	// ready, if set, is called with the API addresses once a server serves: for tests.
@@ -44,10 +45,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
 	env := &environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, hangup: hangup}
-	if st, err := os.Stdout.Stat(); err == nil {
-		env.terminal = st.Mode()&os.ModeCharDevice != 0
-	}
+	env.terminal, env.errTerminal = isTerminal(os.Stdout), isTerminal(os.Stderr)
 	os.Exit(run(ctx, os.Args[1:], env))
+}
+
+func isTerminal(f *os.File) bool {
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
 func hangup() <-chan os.Signal {

@@ -42,6 +42,7 @@ var libraries = map[string][]string{
 	"github.com/fxamacker/cbor":           {"fsm", "snapshot", "cluster"},
 	"github.com/klauspost/compress":       {"snapshot"},
 	"github.com/spf13/cobra":              {"cmd"},
+	"github.com/HdrHistogram":             {"cmd"},
 	"gopkg.in/yaml.v3":                    {"cmd"},
 	"golang.org/x/crypto":                 {"engine"},
 	"github.com/hashicorp/vault/api":      {"tests"},
