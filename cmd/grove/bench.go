@@ -17,6 +17,7 @@ type benchFlags struct {
 	client      clientFlags
 	cfg         bench.Config
 	null        string
+	plot        string
 	compareNull bool
 }
 
@@ -40,7 +41,12 @@ func newBench(env *environment) *cobra.Command {
 	fl.DurationVar(&f.cfg.Load.Timeout, "timeout", 0, "of one request (default 10s)")
 	fl.IntVar(&f.cfg.Tokens.Stock, "tokens", 0, "tokens made beforehand (default 1000; revoke: 10000, or as many as -count or -rate need)")
 	fl.DurationVar(&f.cfg.Tokens.TTL, "ttl", 0, "TTL of the tokens (default 1h)")
+	fl.IntVar(&f.cfg.Tree.Children, "children", 0, "tree: children of the parent, or of the end of the chain (default 1000, unless -depth is given)")
+	fl.IntVar(&f.cfg.Tree.Depth, "depth", 0, "tree: length of a chain below the parent")
+	fl.IntVar(&f.cfg.Failover.KillPID, "kill-pid", 0, "failover: process to kill, if you do not do it yourself")
+	fl.DurationVar(&f.cfg.Failover.KillAfter, "kill-after", bench.DefaultKillAfter, "failover: when to kill it")
 	fl.BoolVar(&f.cfg.Keep, "keep", false, "do not revoke the run's tokens at the end")
+	fl.StringVar(&f.plot, "plot", "", "draw throughput and latencies into this .svg or .png file")
 	fl.StringVar(&f.null, "null", "", "do not load anything: serve a null server on this address")
 	fl.BoolVar(&f.compareNull, "compare-null", false, "run each workload on a null server first, and print the ratio")
 	return c
@@ -69,6 +75,17 @@ func (f *benchFlags) run(ctx context.Context, env *environment, args []string) e
 	emit, err := f.output(env)
 	if err != nil {
 		return err
+	}
+	if f.plot != "" {
+		chart, err := bench.NewChart(f.plot)
+		if err != nil {
+			return err
+		}
+		print := emit
+		emit = func(r bench.Result) error {
+			chart.Add(r)
+			return errors.Join(print(r), chart.Save()) // after each: nothing is lost when a later one fails
+		}
 	}
 	err = bench.Run(ctx, f.cfg, emit)
 	if err == nil || errors.Is(err, bench.ErrInterrupted) {

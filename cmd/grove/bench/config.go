@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 )
@@ -60,8 +61,11 @@ type Failover struct {
 	KillAfter time.Duration // since the start of the load
 }
 
-// DefaultWarmup is the warm-up that the command asks for. It is no default of Config, where zero means none.
-const DefaultWarmup = time.Second
+// What the command asks for, unless it is told otherwise. Zero values of Config mean at once.
+const (
+	DefaultWarmup    = time.Second
+	DefaultKillAfter = 3 * time.Second
+)
 
 // Defaults.
 const (
@@ -71,7 +75,7 @@ const (
 	defaultTTL      = time.Hour
 	defaultStock    = 1000
 	revokeStock     = 10000 // one request uses one up
-	fillCount       = 10000
+	fillCount       = 10000 // where nothing else bounds it
 )
 
 // Limits of a run.
@@ -136,6 +140,11 @@ func (c *Config) validateShape() error {
 		return errors.New("-children and -depth must not be negative")
 	case c.Failover.KillPID < 0 || c.Failover.KillAfter < 0:
 		return errors.New("-kill-pid and -kill-after must not be negative")
+	case c.Failover.KillPID == os.Getpid():
+		return fmt.Errorf("-kill-pid=%d: that is this process", c.Failover.KillPID)
+	}
+	if l := c.Load.bounded(); c.Failover.KillPID > 0 && l.Duration > 0 && c.Failover.KillAfter >= l.Duration {
+		return fmt.Errorf("-kill-after=%s: the load ends after %s", c.Failover.KillAfter, l.Duration)
 	}
 	return nil
 }
@@ -150,15 +159,20 @@ func (c Config) withDefaults() Config {
 	if c.Load.Clients == 0 {
 		c.Load.Clients = defaultClients
 	}
-	if c.Load.Duration == 0 && c.Load.Count == 0 {
-		c.Load.Duration = defaultDuration
-	}
 	or(&c.Load.Timeout, defaultTimeout)
 	or(&c.Tokens.TTL, defaultTTL)
 	if c.Tree.Children == 0 && c.Tree.Depth == 0 {
 		c.Tree.Children = defaultStock
 	}
 	return c
+}
+
+// bounded is the load with a default duration, if it has no other end.
+func (l Load) bounded() Load {
+	if l.Duration == 0 && l.Count == 0 {
+		l.Duration = defaultDuration
+	}
+	return l
 }
 
 // stock is how many tokens to make beforehand.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -18,9 +17,8 @@ var errSpent = errors.New("no tokens left")
 // plan is what a load consists of.
 type plan struct {
 	op     operation
-	warm   operation                            // for the warm-up, where op would use something up; nil: op
-	beside func(ctx context.Context, p *pace)   // runs beside the load until ctx is done; nil: nothing
-	after  func(ctx context.Context, r *Result) // completes the result, when the load is over; nil: nothing
+	warm   operation                          // for the warm-up, where op would use something up; nil: op
+	beside func(ctx context.Context, p *pace) // runs beside the load until ctx is done; nil: nothing
 }
 
 // failurePause keeps a client whose request failed from doing nothing but fail.
@@ -34,9 +32,6 @@ func (r *run) load(ctx context.Context, name string, l Load, p plan) Result {
 	res := r.result(name, l)
 	pc := newPace(l)
 	rec := newRecorder(pc.from, pc.until)
-	var stopped atomic.Int64 // when ctx was done
-	defer context.AfterFunc(ctx, func() { stopped.Store(int64(pc.now())) })()
-
 	beside, end := context.WithCancel(ctx)
 	defer end()
 	var sides, clients sync.WaitGroup
@@ -44,14 +39,11 @@ func (r *run) load(ctx context.Context, name string, l Load, p plan) Result {
 	if p.beside != nil {
 		sides.Go(func() { p.beside(beside, pc) })
 	}
-	var early atomic.Bool // the load ended before its duration
 	for i := range l.Clients {
 		clients.Go(func() {
 			c := newClient(i, r.nodes, l.Timeout)
 			defer c.close()
-			if drive(ctx, c, p, pc, rec) {
-				early.Store(true)
-			}
+			drive(ctx, c, p, pc, rec)
 		})
 	}
 	clients.Wait()
@@ -60,28 +52,25 @@ func (r *run) load(ctx context.Context, name string, l Load, p plan) Result {
 
 	last := pc.until
 	if res.Interrupted = ctx.Err() != nil; res.Interrupted {
-		last = time.Duration(stopped.Load())
-	} else if early.Load() {
+		last = pc.now() // requests under way end at once then
+	} else if pc.early.Load() || pc.until == 0 {
 		last = rec.end()
 	}
 	res.Figures, res.Latency, res.Timeline = rec.figures(last)
 	if !res.Interrupted {
 		res.Unsent = pc.missed()
 	}
-	if p.after != nil {
-		p.after(ctx, &res)
-	}
 	return res
 }
 
-// drive is the life of a client. It reports whether it ended before the load's duration did.
-func drive(ctx context.Context, c *client, p plan, pc *pace, rec *recorder) bool {
+// drive is the life of a client.
+func drive(ctx context.Context, c *client, p plan, pc *pace, rec *recorder) {
 	b := batch{to: rec}
 	defer b.flush()
 	for {
 		t, ok := pc.next(ctx)
 		if !ok {
-			return pc.until == 0 || pc.now() < pc.until
+			return
 		}
 		op := p.op
 		if t.warm {
@@ -89,10 +78,11 @@ func drive(ctx context.Context, c *client, p plan, pc *pace, rec *recorder) bool
 		}
 		err := op(ctx, c)
 		if errors.Is(err, errSpent) {
-			return true
+			pc.early.Store(true)
+			return
 		}
 		if ctx.Err() != nil {
-			return false // the request was cut short, or may have been
+			return // the request was cut short, or may have been
 		}
 		if !t.warm {
 			b.add(sample{due: t.due, end: pc.now(), err: err})

@@ -8,7 +8,7 @@ import "context"
 //
 // A client revokes tokens that it made itself, so there are three creates to a revocation; its
 // first revocations are creates as well, as long as it has made none.
-func mixedPlan(ctx context.Context, r *run, _ *Load) (plan, error) {
+func mixedPlan(ctx context.Context, r *run, _ Load) (plan, error) {
 	parent, err := r.root(ctx)
 	if err != nil {
 		return plan{}, err

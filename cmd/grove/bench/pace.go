@@ -17,6 +17,7 @@ type pace struct {
 	rate   float64       // per second; 0: as fast as they are answered
 	taken  atomic.Int64  // requests handed out: all of a schedule, else the measured ones
 	unsent atomic.Int64  // handed out too late to be sent
+	early  atomic.Bool   // the load has ended for want of requests, not of time
 }
 
 func newPace(l Load) *pace {
@@ -48,16 +49,28 @@ func (p *pace) next(ctx context.Context) (turn, bool) {
 	if p.until > 0 && now >= p.until {
 		return t, false
 	}
-	return t, t.warm || p.count == 0 || p.taken.Add(1) <= p.count
+	if !t.warm && p.count > 0 && p.taken.Add(1) > p.count {
+		p.early.Store(true)
+		return t, false
+	}
+	return t, true
 }
 
 // scheduled hands out the instants of the schedule in turn, whether or not they have passed: a request that no
-// client was free to send in time is late, and its latency says so.
+// client was free to send in time is late, and its latency says so. Only the warm-up is left behind
+// when it is over, or the measured part would begin with its backlog.
 func (p *pace) scheduled(ctx context.Context) (turn, bool) {
 	i := p.taken.Add(1) - 1
+	for w := p.warmups(); i < w && p.now() >= p.from; {
+		i = p.taken.Add(1) - 1
+	}
 	t := turn{due: time.Duration(float64(i) / p.rate * float64(time.Second))}
 	t.warm = t.due < p.from
-	if p.until > 0 && t.due >= p.until || p.count > 0 && i >= p.warmups()+p.count {
+	if p.until > 0 && t.due >= p.until {
+		return t, false
+	}
+	if p.count > 0 && i >= p.warmups()+p.count {
+		p.early.Store(true)
 		return t, false
 	}
 	if wait := t.due - p.now(); wait > 0 {
@@ -73,17 +86,17 @@ func (p *pace) scheduled(ctx context.Context) (turn, bool) {
 // warmups is how many requests of the schedule are before the measured part.
 func (p *pace) warmups() int64 { return int64(math.Ceil(p.from.Seconds() * p.rate)) }
 
-// missed is how many requests of the schedule were due and never sent, because the servers were
-// behind at the end of the load.
+// missed is how many requests of the measured part were due and never sent, because the servers were
+// behind at its end.
 func (p *pace) missed() int64 {
 	if p.rate == 0 || p.until == 0 {
 		return 0
 	}
-	planned := int64(math.Ceil(p.until.Seconds() * p.rate))
+	planned := int64(math.Ceil(p.until.Seconds()*p.rate)) - p.warmups()
 	if p.count > 0 {
-		planned = min(planned, p.warmups()+p.count)
+		planned = min(planned, p.count)
 	}
-	return p.unsent.Load() + max(0, planned-p.taken.Load())
+	return p.unsent.Load() + max(0, planned-max(0, p.taken.Load()-p.warmups()))
 }
 
 // pause waits, and reports whether ctx let it.

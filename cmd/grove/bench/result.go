@@ -9,16 +9,18 @@ import (
 
 // Result is what one workload measured. Its JSON form is what -format=json prints.
 type Result struct {
-	Workload    string    `json:"workload"`
-	Nodes       []string  `json:"nodes"`       // addresses
-	Clients     int       `json:"clients"`     // at the same time
-	TargetRate  float64   `json:"target_rate"` // per second; 0: each client sends when it is answered
-	Started     time.Time `json:"started"`
-	Interrupted bool      `json:"interrupted"` // the load ended before its bounds
-	Figures               // of the measured requests
-	Latency     Latency   `json:"latency_ms"` // of successes
-	Timeline    Timeline  `json:"timeline"`   // of answers
-	Null        *Null     `json:"null,omitempty"`
+	Workload    string           `json:"workload"`
+	Nodes       []string         `json:"nodes"`       // addresses
+	Clients     int              `json:"clients"`     // at the same time
+	TargetRate  float64          `json:"target_rate"` // per second; 0: each client sends when it is answered
+	Started     time.Time        `json:"started"`
+	Interrupted bool             `json:"interrupted"` // the load ended before its bounds
+	Figures                      // of the measured requests
+	Latency     Latency          `json:"latency_ms"` // of successes
+	Timeline    Timeline         `json:"timeline"`   // of answers
+	Null        *Null            `json:"null,omitempty"`
+	Tree        *TreeFigures     `json:"tree,omitempty"`
+	Failover    *FailoverFigures `json:"failover,omitempty"`
 }
 
 // Figures are the counts of a load.
@@ -71,8 +73,25 @@ func (r *Result) invalid() error {
 		return fmt.Errorf("%s: no request was measured", r.Workload)
 	case r.Count == 0:
 		return fmt.Errorf("%s: no request succeeded: %s", r.Workload, r.FirstError)
+	case r.Failover != nil && r.Failover.Unverified > 0:
+		return fmt.Errorf("failover: no node says whether %d acknowledged tokens are there", r.Failover.Unverified)
+	case r.Failover != nil:
+		return r.Failover.killErr // failed requests are what it counts
+	case r.Tree != nil && r.Tree.Unverified > 0:
+		return fmt.Errorf("tree: %d lookups after the revocation got no answer", r.Tree.Unverified)
 	case r.Errors > r.Count:
 		return fmt.Errorf("%s: most requests failed: %s", r.Workload, r.FirstError)
+	}
+	return nil
+}
+
+// broken returns the promise that the servers broke, or nil.
+func (r *Result) broken() error {
+	switch {
+	case r.Tree != nil && r.Tree.Alive > 0:
+		return fmt.Errorf("tree: %d of %d lookups after the revocation succeeded", r.Tree.Alive, r.Tree.Sampled)
+	case r.Failover != nil && r.Failover.Lost > 0:
+		return fmt.Errorf("failover: %d of %d acknowledged tokens are lost", r.Failover.Lost, r.Failover.Acknowledged)
 	}
 	return nil
 }

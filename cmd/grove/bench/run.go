@@ -66,7 +66,7 @@ func Run(ctx context.Context, cfg Config, emit func(Result) error) error {
 			faults = append(faults, err)
 			break
 		}
-		faults = append(faults, res.invalid())
+		faults = append(faults, res.invalid(), res.broken())
 		if ctx.Err() != nil {
 			faults = append(faults, ErrInterrupted)
 			break

@@ -5,14 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// prepare makes what a load needs, and may change its bounds.
-type prepare func(ctx context.Context, r *run, l *Load) (plan, error)
+// prepare makes what a load needs.
+type prepare func(ctx context.Context, r *run, l Load) (plan, error)
 
 // steady is a workload that is nothing but load.
 func steady(name string, p prepare) func(context.Context, *run) (Result, error) {
 	return func(ctx context.Context, r *run) (Result, error) {
-		l := r.cfg.Load
-		pl, err := p(ctx, r, &l)
+		l := r.cfg.Load.bounded()
+		pl, err := p(ctx, r, l)
 		if err != nil {
 			return Result{}, err
 		}
@@ -20,7 +20,7 @@ func steady(name string, p prepare) func(context.Context, *run) (Result, error) 
 	}
 }
 
-func createPlan(ctx context.Context, r *run, _ *Load) (plan, error) {
+func createPlan(ctx context.Context, r *run, _ Load) (plan, error) {
 	parent, err := r.root(ctx)
 	return plan{op: creating(parent, tokenBody(r.cfg.Tokens.TTL, 0))}, err
 }
@@ -32,24 +32,28 @@ func creating(parent string, body []byte) operation {
 	}
 }
 
-// fillPlan makes children of the operator's own token, which outlive the run.
-func fillPlan(_ context.Context, r *run, l *Load) (plan, error) {
+// fill makes children of the operator's own token, which outlive the run.
+func fill(ctx context.Context, r *run) (Result, error) {
+	l := r.cfg.Load
 	l.Warmup = 0 // what it made would not be counted
-	return plan{op: creating(r.cfg.Token, tokenBody(r.cfg.Tokens.TTL, 0))}, nil
+	if l.Duration == 0 && l.Count == 0 {
+		l.Count = fillCount
+	}
+	return r.load(ctx, "fill", l, plan{op: creating(r.cfg.Token, tokenBody(r.cfg.Tokens.TTL, 0))}), nil
 }
 
-func lookupPlan(ctx context.Context, r *run, _ *Load) (plan, error) {
+func lookupPlan(ctx context.Context, r *run, _ Load) (plan, error) {
 	return onStock(ctx, r, "lookup", 0, (*client).lookupSelf)
 }
 
 // plenty of uses: no load uses a token up.
 const plenty = 100_000_000
 
-func usePlan(ctx context.Context, r *run, _ *Load) (plan, error) {
+func usePlan(ctx context.Context, r *run, _ Load) (plan, error) {
 	return onStock(ctx, r, "use", plenty, (*client).lookupSelf)
 }
 
-func renewPlan(ctx context.Context, r *run, _ *Load) (plan, error) {
+func renewPlan(ctx context.Context, r *run, _ Load) (plan, error) {
 	return onStock(ctx, r, "renew", 0, (*client).renewSelf)
 }
 
@@ -66,7 +70,7 @@ func onStock(ctx context.Context, r *run, what string, uses int, do func(*client
 }
 
 // revokePlan warms up with creates: they take the same way through the servers, and use nothing up.
-func revokePlan(ctx context.Context, r *run, l *Load) (plan, error) {
+func revokePlan(ctx context.Context, r *run, l Load) (plan, error) {
 	parent, err := r.root(ctx)
 	if err != nil {
 		return plan{}, err
@@ -85,7 +89,7 @@ func revokePlan(ctx context.Context, r *run, l *Load) (plan, error) {
 }
 
 // revocable is how many tokens a load can revoke at most, if that is known.
-func (r *run) revocable(l *Load) int {
+func (r *run) revocable(l Load) int {
 	switch {
 	case r.cfg.Tokens.Stock > 0:
 		return r.cfg.Tokens.Stock

@@ -75,6 +75,14 @@ func (r *Result) notes() []string {
 		}
 		notes = append(notes, fmt.Sprintf("errors: %s; the first: %s", strings.Join(parts, ", "), r.FirstError))
 	}
+	if f := r.Tree; f != nil {
+		notes = append(notes,
+			fmt.Sprintf("revoking a parent of %d (depth %d): %s ms; building it: %.1f s", f.Descendants, f.Depth, millis(f.RevokeMillis), f.BuildSeconds),
+			fmt.Sprintf("alive afterwards: %d of %d lookups on %d nodes, %d unverified; longest wait of bystanders: %s ms", f.Alive, f.Sampled, len(r.Nodes), f.Unverified, millis(r.Latency.Max)))
+	}
+	if f := r.Failover; f != nil {
+		notes = append(notes, f.notes()...)
+	}
 	if r.Unsent > 0 {
 		notes = append(notes, fmt.Sprintf("%d requests were due and not sent: the servers or the clients did not keep up with the rate", r.Unsent))
 	}
@@ -82,4 +90,16 @@ func (r *Result) notes() []string {
 		notes = append(notes, fmt.Sprintf("interrupted after %.1f s", r.Seconds))
 	}
 	return notes
+}
+
+func (f *FailoverFigures) notes() []string {
+	gap := fmt.Sprintf("longest gap between acknowledged writes: %s ms, %.1f s after the start", millis(f.LongestGap), f.GapAt)
+	if f.KilledAt > 0 {
+		gap += fmt.Sprintf(" (kill: %.1f s)", f.KilledAt)
+	}
+	return []string{
+		gap,
+		fmt.Sprintf("acknowledged: %d, lost: %d, unverified: %d", f.Acknowledged, f.Lost, f.Unverified),
+		fmt.Sprintf("checks meanwhile: %d, failed: %d, refused: %d", f.Checks, f.ChecksFailed, f.ChecksRefused),
+	}
 }

@@ -17,7 +17,9 @@ var workloads = []workload{
 	{"renew", "renew tokens with themselves", true, steady("renew", renewPlan)},
 	{"revoke", "revoke tokens made before; ends when they are used up", true, steady("revoke", revokePlan)},
 	{"mixed", "90 % lookup, 5 % use, 3 % create, 1 % renew, 1 % revoke", true, steady("mixed", mixedPlan)},
-	{"fill", "make tokens that stay", true, steady("fill", fillPlan)},
+	{"tree", "revoke a parent of many while others look up tokens; nothing of it may live", false, tree},
+	{"fill", "make tokens that stay", true, fill},
+	{"failover", "create while a node is killed; what was acknowledged must be there", false, failover},
 }
 
 // Workloads are the names of all workloads.
