@@ -78,7 +78,7 @@ func (n *Node) leaders(servers []raft.Server) []string {
 			note(in.Leader)
 		}
 	}
-	for _, api := range n.cfg.RetryJoin {
+	for _, api := range n.cfg.Join.Addresses {
 		if p, err := n.locate(n.ctx, api); err == nil && p.ClusterID == n.clusterID() {
 			note(p.Leader)
 		}

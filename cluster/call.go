@@ -86,8 +86,17 @@ func (c *calls) close() {
 	}
 }
 
-// serve answers the calls of one peer until its connection ends.
-func (c *calls) serve(conn net.Conn) {
+// peerKey is the key of the context value that a handler finds the calling node's ID under.
+type peerKey struct{}
+
+// callerOf returns the ID of the node that calls, as its certificate says; "" for this node's own.
+func callerOf(ctx context.Context) string {
+	id, _ := ctx.Value(peerKey{}).(string)
+	return id
+}
+
+// serve answers the calls of one peer, the node with ID peer, until its connection ends.
+func (c *calls) serve(conn net.Conn, peer string) {
 	s, err := yamux.Server(conn, yamuxConfig())
 	if err != nil {
 		conn.Close()
@@ -107,6 +116,7 @@ func (c *calls) serve(conn net.Conn) {
 		delete(c.incoming, s)
 		c.mu.Unlock()
 	}()
+	ctx := context.WithValue(c.node.ctx, peerKey{}, peer)
 	slots := make(chan struct{}, callsPerPeer)
 	for {
 		st, err := s.AcceptStream()
@@ -114,13 +124,13 @@ func (c *calls) serve(conn net.Conn) {
 			return
 		}
 		slots <- struct{}{} // calls have deadlines, so that this ends
-		if !c.node.spawn(func() { c.answer(st); <-slots }) {
+		if !c.node.spawn(func() { c.answer(ctx, st); <-slots }) {
 			return
 		}
 	}
 }
 
-func (c *calls) answer(st *yamux.Stream) {
+func (c *calls) answer(ctx context.Context, st *yamux.Stream) {
 	defer st.Close()
 	st.SetDeadline(time.Now().Add(requestTimeout))
 	kind, arg, err := readFrame(bufio.NewReaderSize(st, 4096))
@@ -133,21 +143,26 @@ func (c *calls) answer(st *yamux.Stream) {
 		writeFrame(st, statusRefused, []byte(fmt.Sprintf("unknown call %d", kind)))
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.node.ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	out, err := h(ctx, arg)
+	writeOutcome(st, out, err)
+}
+
+// writeOutcome answers a call.
+func writeOutcome(w io.Writer, out []byte, err error) {
 	var no refusal
 	switch {
 	case err == nil:
-		writeFrame(st, statusOK, out)
+		writeFrame(w, statusOK, out)
 	case errors.Is(err, errNotLeader):
-		writeFrame(st, statusNotLeader, nil)
+		writeFrame(w, statusNotLeader, nil)
 	case errors.Is(err, errBusy):
-		writeFrame(st, statusBusy, nil)
+		writeFrame(w, statusBusy, nil)
 	case errors.As(err, &no):
-		writeFrame(st, statusRefused, []byte(no))
+		writeFrame(w, statusRefused, []byte(no))
 	default:
-		writeFrame(st, statusUnknown, []byte(err.Error()))
+		writeFrame(w, statusUnknown, []byte(err.Error()))
 	}
 }
 
@@ -174,7 +189,12 @@ func (c *calls) do(ctx context.Context, addr string, kind byte, arg []byte) ([]b
 	if err := writeFrame(st, kind, arg); err != nil {
 		return nil, fmt.Errorf("calling %s: %w", addr, err)
 	}
-	status, out, err := readFrame(bufio.NewReaderSize(st, 4096))
+	return readOutcome(st, addr)
+}
+
+// readOutcome is the inverse of writeOutcome.
+func readOutcome(r io.Reader, addr string) ([]byte, error) {
+	status, out, err := readFrame(bufio.NewReaderSize(r, 4096))
 	if err != nil {
 		return nil, fmt.Errorf("calling %s: %w", addr, err)
 	}
@@ -212,7 +232,7 @@ func (c *calls) session(ctx context.Context, addr string) (*yamux.Session, error
 	if d, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(d))
 	}
-	conn, err := c.node.links.dial(kindCalls, addr, timeout)
+	conn, err := c.node.links.dial(protoCalls, addr, timeout)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/tokengrove/grove/cluster/pki"
 )
 
 // Config is what a Node needs. Zero values are documented; Validate fills them in.
@@ -24,10 +26,8 @@ type Config struct {
 	// Advertise is where peers reach ClusterAddr, and API what clients are told to use.
 	// An empty Advertise is the bound address.
 	Advertise Advertise
-	// RetryJoin lists API addresses of members, any of which lets this node join.
-	RetryJoin []string
-	// NonVoter makes the node replicate without a vote.
-	NonVoter bool
+	// Join says how the node finds a cluster and gets in.
+	Join Join
 	// Multiplier stretches all time-outs; 0 means 1, tuned for a LAN.
 	Multiplier float64
 	Logger     hclog.Logger
@@ -35,9 +35,22 @@ type Config struct {
 	Now func() time.Time
 	// Rand mints session and node IDs; nil: crypto/rand.
 	Rand io.Reader
-	// HTTP asks RetryJoin addresses; nil: a client with short time-outs.
-	HTTP *http.Client
 	Tune Tuning
+}
+
+// Join is how a node finds a cluster, and what lets it in.
+type Join struct {
+	// Addresses are the API addresses of members, any of which lets this node join by itself.
+	Addresses []string
+	// HTTP asks them; nil: a client with short time-outs.
+	HTTP *http.Client
+	// NonVoter makes the node replicate without a vote.
+	NonVoter bool
+	// Key is the cluster key: nodes that have the same one let each other in. A member without
+	// one lets in only who has a join token.
+	Key string
+	// Token is a join token, for a node without the cluster key.
+	Token string
 }
 
 // Advertise is how others reach the node.
@@ -60,6 +73,9 @@ type Tuning struct {
 	Dial func(addr string, timeout time.Duration) (net.Conn, error)
 	// NoGossip keeps memberlist off.
 	NoGossip bool
+	// CertificateLife is how long the certificate of a node holds; it is renewed when two thirds of
+	// that are over. 0: 30 days.
+	CertificateLife time.Duration
 }
 
 // Times of a LAN; Multiplier stretches them. A killed leader is noticed after 1 to 2
@@ -79,9 +95,7 @@ const (
 	electionPatience = 10 * time.Second
 	// requestTimeout bounds a request that has a leader.
 	requestTimeout = 30 * time.Second
-	// joinGrace is how long a node that is in no cluster yet holds Raft's greeting back.
-	joinGrace   = time.Second
-	dialTimeout = 2 * time.Second
+	dialTimeout    = 2 * time.Second
 )
 
 // Validate checks c and fills in zero values.
@@ -107,10 +121,33 @@ func (c *Config) Validate() error {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	if c.HTTP == nil {
-		c.HTTP = &http.Client{Timeout: 5 * time.Second}
+	if c.Join.HTTP == nil {
+		c.Join.HTTP = &http.Client{Timeout: 5 * time.Second}
 	}
-	t := &c.Tune
+	if err := c.Join.validate(); err != nil {
+		return err
+	}
+	c.Tune.fill()
+	return nil
+}
+
+// validate looks at what is secret in j, and never repeats it.
+func (j *Join) validate() error {
+	if j.Key != "" {
+		if _, err := pki.ClusterKey(j.Key); err != nil {
+			return err
+		}
+	}
+	if j.Token != "" {
+		if _, err := pki.ParseJoinToken(j.Token); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill puts the usual values in the place of zeros.
+func (t *Tuning) fill() {
 	if t.SnapshotThreshold == 0 {
 		t.SnapshotThreshold = 1 << 16
 	}
@@ -125,7 +162,9 @@ func (c *Config) Validate() error {
 			return net.DialTimeout("tcp", addr, timeout)
 		}
 	}
-	return nil
+	if t.CertificateLife == 0 {
+		t.CertificateLife = 30 * 24 * time.Hour
+	}
 }
 
 // stretch applies the multiplier.

@@ -132,7 +132,7 @@ type info struct {
 func (n *Node) serveInfo(context.Context, []byte) ([]byte, error) { return json.Marshal(n.info()) }
 
 func (n *Node) info() info {
-	in := info{Member: n.self, NonVoter: n.cfg.NonVoter, Index: n.replica.applied.Load(), Cluster: n.clusterID()}
+	in := info{Member: n.self, NonVoter: n.cfg.Join.NonVoter, Index: n.replica.applied.Load(), Cluster: n.clusterID()}
 	if r := n.raft(); r != nil {
 		addr, _ := r.LeaderWithID()
 		in.Leader = string(addr)

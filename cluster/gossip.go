@@ -39,8 +39,33 @@ func (gossipDelegate) LocalState(bool) []byte { return nil }
 // MergeRemoteState implements memberlist.Delegate.
 func (gossipDelegate) MergeRemoteState([]byte, bool) {}
 
-// startGossip starts memberlist on the port after the cluster port, labelled with the
-// cluster's ID, so that clusters which share a network never mix. A failure is logged
+// gossipKeyBytes makes memberlist encrypt with AES-256-GCM.
+const gossipKeyBytes = 32
+
+// gossipKeys derives the keys of gossip from the cluster's authorities: messages are encrypted
+// with the key of the one that signs, and read with the key of any.
+func (n *Node) gossipKeys() (*memberlist.Keyring, error) {
+	s := n.trust.current.Load()
+	primary, err := s.Bundle.Issuing().Derive(s.Name.Cluster, "gossip", gossipKeyBytes)
+	if err != nil {
+		return nil, err
+	}
+	var all [][]byte
+	for _, a := range s.Bundle.Authorities {
+		if a.Key == nil {
+			continue
+		}
+		k, err := a.Derive(s.Name.Cluster, "gossip", gossipKeyBytes)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	return memberlist.NewKeyring(all, primary)
+}
+
+// startGossip starts memberlist on the port after the cluster port, encrypted, and labelled
+// with the cluster's ID, so that clusters which share a network never mix. A failure is logged
 // and harmless. n.mu is held.
 func (n *Node) startGossip() {
 	if n.cfg.Tune.NoGossip {
@@ -72,6 +97,11 @@ func (n *Node) startGossip() {
 		c.AdvertiseAddr, c.AdvertisePort = adv, p
 	}
 	c.Label = n.id.ClusterID
+	c.GossipVerifyIncoming, c.GossipVerifyOutgoing = true, true
+	if c.Keyring, err = n.gossipKeys(); err != nil {
+		n.log.Warn("gossip is off", "error", err)
+		return
+	}
 	c.DeadNodeReclaimTime = 30 * time.Second
 	c.Delegate = gossipDelegate{m}
 	c.LogOutput = io.Discard

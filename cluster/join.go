@@ -39,7 +39,7 @@ func (n *Node) locate(ctx context.Context, api string) (pointer, error) {
 	if err != nil {
 		return p, fmt.Errorf("address %q: %w", api, err)
 	}
-	resp, err := n.cfg.HTTP.Do(req)
+	resp, err := n.cfg.Join.HTTP.Do(req)
 	if err != nil {
 		return p, err
 	}
@@ -59,12 +59,18 @@ func (n *Node) locate(ctx context.Context, api string) (pointer, error) {
 	return p, nil
 }
 
-// Join makes this node a member of the cluster that any member's API address names.
-// It is Invalid when the node is in another cluster already, or the leader refuses it.
-func (n *Node) Join(ctx context.Context, api string) error {
+// Join makes this node a member of the cluster that any member's API address names. token is a
+// join token, "" to get in by what the configuration has, or by credentials of that cluster
+// that the node holds already. It is Invalid when the node is in another cluster, has nothing that
+// lets it in, or is refused.
+func (n *Node) Join(ctx context.Context, api, token string) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
-	for {
+	key, err := n.ticket(token)
+	if err != nil {
+		return fsm.Errorf(fsm.Invalid, "joining: %v", err)
+	}
+	for apply := token != ""; ; {
 		p, err := n.locate(ctx, api)
 		if err != nil {
 			return fsm.Errorf(fsm.Unavailable, "joining: %v", err)
@@ -72,7 +78,13 @@ func (n *Node) Join(ctx context.Context, api string) error {
 		if own := n.clusterID(); own != "" && own != p.ClusterID {
 			return fsm.Errorf(fsm.Invalid, "this node is in cluster %s already", own)
 		}
-		err = n.present(ctx, p.Leader, p.ClusterID, false)
+		if apply || n.trust.cluster() != p.ClusterID {
+			err = n.apply(ctx, p, key)
+			apply = apply && err != nil
+		}
+		if err == nil {
+			err = n.present(ctx, p.Leader, p.ClusterID, false)
+		}
 		var no refusal
 		switch {
 		case err == nil:
@@ -130,6 +142,9 @@ func (n *Node) serveJoin(ctx context.Context, arg []byte) ([]byte, error) {
 	if err := json.Unmarshal(arg, &in); err != nil || in.Member.ID == "" || in.Member.ClusterAddr == "" {
 		return nil, refusal("malformed join request")
 	}
+	if from := callerOf(ctx); from != "" && from != in.Member.ID {
+		return nil, refusal(fmt.Sprintf("node %s speaks for node %s", from, in.Member.ID))
+	}
 	if in.Cluster != n.clusterID() {
 		return nil, refusal(fmt.Sprintf("this is cluster %s, not %s", n.clusterID(), in.Cluster))
 	}
@@ -166,11 +181,11 @@ func (n *Node) seek() {
 	tick := time.NewTicker(seekPause)
 	defer tick.Stop()
 	for last := ""; ; {
-		for _, api := range n.cfg.RetryJoin {
+		for _, api := range n.cfg.Join.Addresses {
 			if n.ctx.Err() != nil || n.settled() {
 				return
 			}
-			err := n.Join(n.ctx, api)
+			err := n.Join(n.ctx, api, "")
 			if err == nil {
 				n.log.Info("joined", "through", api)
 				return
@@ -204,15 +219,15 @@ func (n *Node) strangers() error {
 		p   pointer
 		err error
 	}
-	answers := make(chan answer, len(n.cfg.RetryJoin))
-	for _, api := range n.cfg.RetryJoin {
+	answers := make(chan answer, len(n.cfg.Join.Addresses))
+	for _, api := range n.cfg.Join.Addresses {
 		n.spawn(func() {
 			p, err := n.locate(ctx, api)
 			answers <- answer{api, p, err}
 		})
 	}
 	var other error
-	for range n.cfg.RetryJoin {
+	for range n.cfg.Join.Addresses {
 		switch a := <-answers; {
 		case a.p.ClusterID == "":
 		case a.p.ClusterID == n.id.ClusterID:

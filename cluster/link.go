@@ -3,8 +3,8 @@ package cluster
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,27 +12,14 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/tokengrove/grove/cluster/pki"
 )
 
-// One TCP port serves both kinds of stream. A connection starts with
-//
-//	kind u8 ('R' raft, 'G' calls) | version u8 | length u8 | cluster id
-//
-// and the accepting side answers one byte: 0, or a reason why not. A node that is
-// not yet in a cluster names the empty id, which only calls accept.
-const (
-	kindRaft  byte = 'R'
-	kindCalls byte = 'G'
-
-	linkVersion = 1
-
-	linkOK      byte = 0
-	linkForeign byte = 1 // another cluster
-	linkUnknown byte = 2 // unknown kind or version
-)
-
-// errForeign is returned by a dial that reached a node of another cluster.
-var errForeign = errors.New("the node belongs to another cluster")
+// One TCP port serves everything between nodes. Each connection is TLS 1.3; ALPN says what it is
+// for (the protocols are in trust.go). After the handshake the accepting side writes one byte:
+// only then does the dialer know that its own certificate was taken.
+const linkOK byte = 0
 
 // links accepts and dials the connections between members. It knows every open one, so that
 // none outlives the node.
@@ -112,102 +99,96 @@ func (l *links) serve() {
 	}
 }
 
-// greet reads the greeting of a new connection and hands it on.
+// greet makes a new connection secure and hands it on.
 func (l *links) greet(conn net.Conn) {
 	conn.SetDeadline(time.Now().Add(dialTimeout))
-	kind, cluster, err := readGreeting(conn)
-	verdict := linkOK
-	own := l.node.clusterID()
-	if err == nil && kind == kindRaft && own == "" {
-		own = l.node.awaitCluster()
+	sec := tls.Server(conn, l.node.trust.server())
+	err := sec.Handshake()
+	if err == nil {
+		_, err = sec.Write([]byte{linkOK})
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		l.node.log.Warn("refused a connection", "from", conn.RemoteAddr(), "error", err)
-		verdict = linkUnknown
-	case cluster != own && (kind == kindRaft || cluster != ""):
-		l.node.log.Warn("refused a connection of another cluster", "from", conn.RemoteAddr(), "cluster", cluster)
-		verdict = linkForeign
-	}
-	if _, err := conn.Write([]byte{verdict}); err != nil || verdict != linkOK {
 		conn.Close()
 		return
 	}
 	conn.SetDeadline(time.Time{})
-	if kind == kindCalls {
-		l.node.calls.serve(conn)
-		return
+	switch st := sec.ConnectionState(); st.NegotiatedProtocol {
+	case protoCalls:
+		peer, err := pki.NameOf(st.PeerCertificates[0])
+		if err != nil { // the handshake has read it
+			conn.Close()
+			return
+		}
+		l.node.calls.serve(sec, peer.Node)
+	case protoRaft:
+		l.toRaft(sec)
+	case protoKey, protoToken:
+		l.node.serveNewcomer(sec, st)
+	default:
+		conn.Close()
 	}
+}
+
+// toRaft hands a connection to Raft. A node that is about to be a member gets some before its
+// Raft runs: the leader replicates to it before it has heard that it was taken in.
+func (l *links) toRaft(conn net.Conn) {
+	t := time.NewTimer(dialTimeout)
+	defer t.Stop()
 	select {
 	case l.raft <- conn:
+	case <-t.C:
+		conn.Close()
 	case <-l.closed:
 		conn.Close()
 	}
 }
 
-// awaitCluster waits for a join that is under way to tell which cluster this node is in:
-// the leader replicates to a new member before the member has heard that it is one.
-func (n *Node) awaitCluster() string {
-	timeout := time.NewTimer(joinGrace)
-	defer timeout.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if id := n.clusterID(); id != "" {
-				return id
-			}
-		case <-timeout.C:
-			return ""
-		case <-n.ctx.Done():
-			return ""
-		}
+// dial connects to the member at addr: to the node that the Raft configuration has there, if it
+// has one.
+func (l *links) dial(proto, addr string, timeout time.Duration) (net.Conn, error) {
+	cfg, err := l.node.trust.client(proto, l.node.expected(addr))
+	if err != nil {
+		return nil, err
 	}
+	return l.secure(addr, timeout, cfg)
 }
 
-func readGreeting(r io.Reader) (kind byte, cluster string, err error) {
-	var head [3]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, "", fmt.Errorf("reading the greeting: %w", err)
-	}
-	if (head[0] != kindRaft && head[0] != kindCalls) || head[1] != linkVersion {
-		return 0, "", fmt.Errorf("unknown greeting %#x, link version %d", head[0], head[1])
-	}
-	id := make([]byte, head[2])
-	if _, err := io.ReadFull(r, id); err != nil {
-		return 0, "", fmt.Errorf("reading the greeting: %w", err)
-	}
-	return head[0], string(id), nil
-}
-
-// dial connects to a member and greets it.
-func (l *links) dial(kind byte, addr string, timeout time.Duration) (net.Conn, error) {
+// secure connects to addr, and returns when both sides have taken each other.
+func (l *links) secure(addr string, timeout time.Duration, cfg *tls.Config) (net.Conn, error) {
 	conn, err := l.node.cfg.Tune.Dial(addr, timeout)
 	if err != nil {
 		return nil, err
 	}
 	conn = l.track(conn)
 	conn.SetDeadline(time.Now().Add(timeout))
-	id := l.node.clusterID()
-	answer := []byte{linkUnknown}
-	_, err = conn.Write(append([]byte{kind, linkVersion, byte(len(id))}, id...))
-	if err == nil {
-		_, err = io.ReadFull(conn, answer)
-	}
-	switch {
-	case err != nil:
-	case answer[0] == linkForeign:
-		err = errForeign
-	case answer[0] != linkOK:
-		err = fmt.Errorf("the node does not speak link version %d", linkVersion)
+	sec := tls.Client(conn, cfg)
+	if err = sec.Handshake(); err == nil {
+		if _, err = io.ReadFull(sec, make([]byte, 1)); err != nil {
+			err = fmt.Errorf("the peer refused the link: %w", err)
+		}
 	}
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("greeting %s: %w", addr, err)
+		return nil, fmt.Errorf("secure link to %s: %w", addr, err)
 	}
 	conn.SetDeadline(time.Time{})
-	return conn, nil
+	return sec, nil
+}
+
+// expected is the node that the Raft configuration has at addr, "" if none: then any member
+// may answer there.
+func (n *Node) expected(addr string) string {
+	r := n.raft()
+	if r == nil {
+		return ""
+	}
+	for _, s := range r.GetConfiguration().Configuration().Servers {
+		if string(s.Address) == addr {
+			return string(s.ID)
+		}
+	}
+	return ""
 }
 
 // streamLayer gives Raft its share of the port.
@@ -234,7 +215,7 @@ func (s streamLayer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.C
 	if timeout <= 0 || timeout > dialTimeout {
 		timeout = dialTimeout
 	}
-	return s.dial(kindRaft, string(addr), timeout)
+	return s.dial(protoRaft, string(addr), timeout)
 }
 
 // advertised is an address that is only a name.
@@ -249,13 +230,23 @@ func (a advertised) String() string { return string(a) }
 // maxFrame bounds one frame of a call.
 const maxFrame = 64 << 20
 
+// joinedFrame is up to which size a frame is copied to be one write: each costs a record of
+// TLS and a call of the system.
+const joinedFrame = 64 << 10
+
 // writeFrame writes tag u8 | length u32 | payload.
 func writeFrame(w io.Writer, tag byte, payload []byte) error {
-	head := binary.BigEndian.AppendUint32([]byte{tag}, uint32(len(payload)))
-	if _, err := (&net.Buffers{head, payload}).WriteTo(w); err != nil {
+	head := append(make([]byte, 0, 5+min(len(payload), joinedFrame)), tag)
+	head = binary.BigEndian.AppendUint32(head, uint32(len(payload)))
+	if len(payload) <= joinedFrame {
+		_, err := w.Write(append(head, payload...))
 		return err
 	}
-	return nil
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	_, err := w.Write(payload)
+	return err
 }
 
 // readFrame is the inverse of writeFrame.

@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -59,50 +57,12 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-func TestGreeting(t *testing.T) {
-	t.Parallel()
-	n := single(t)
-	for _, c := range []struct {
-		name, bytes string
-		verdict     byte
-	}{
-		{"calls of this cluster", "G\x01\x03one", linkOK},
-		{"raft of this cluster", "R\x01\x03one", linkOK},
-		{"calls of a node without a cluster", "G\x01\x00", linkOK},
-		{"raft of a node without a cluster", "R\x01\x00", linkForeign},
-		{"raft of another cluster", "R\x01\x03two", linkForeign},
-		{"calls of another cluster", "G\x01\x03two", linkForeign},
-		{"unknown version", "G\x09\x03one", linkUnknown},
-		{"unknown kind", "GET / HTTP/1.1\r\n\r\n", linkUnknown},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			conn, err := net.Dial("tcp", n.Addr())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(10 * time.Second))
-			if _, err := io.WriteString(conn, c.bytes); err != nil {
-				t.Fatal(err)
-			}
-			var verdict [1]byte
-			if _, err := io.ReadFull(conn, verdict[:]); err != nil || verdict[0] != c.verdict {
-				t.Errorf("verdict %d, %v; want %d", verdict[0], err, c.verdict)
-			}
-		})
-	}
-	other := &links{node: &Node{cfg: n.cfg, id: identity{ClusterID: "two"}}, open: map[*link]bool{}}
-	if _, err := other.dial(kindCalls, n.Addr(), time.Second); !errors.Is(err, errForeign) {
-		t.Errorf("dialing another cluster: %v, want errForeign", err)
-	}
-}
-
 // TestHostileCalls: nothing that comes in as a call harms the node, and what is refused
 // certainly did nothing.
 func TestHostileCalls(t *testing.T) {
 	t.Parallel()
 	n := single(t)
-	conn, err := n.links.dial(kindCalls, n.Addr(), time.Second)
+	conn, err := n.links.dial(protoCalls, n.Addr(), time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

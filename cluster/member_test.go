@@ -84,7 +84,7 @@ func TestForeignClusterAndNonsenseAreRefused(t *testing.T) {
 	t.Parallel()
 	a := harness.Start(t, harness.Options{Nodes: 1})
 	b := harness.Start(t, harness.Options{Nodes: 1})
-	if err := b.Nodes[0].Join(ctx, a.Nodes[0].API()); err == nil || !strings.Contains(err.Error(), "is in cluster") {
+	if err := b.Nodes[0].Join(ctx, a.Nodes[0].API(), ""); err == nil || !strings.Contains(err.Error(), "is in cluster") {
 		t.Errorf("joining a second cluster: %v", err)
 	}
 	for _, bytes := range []string{"", "GET / HTTP/1.1\r\n\r\n", "R\x01\x05wrong", "G\x01\x05wrong", "G\x09\x00", "R\x01\x00", "G\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
@@ -122,7 +122,7 @@ func TestRemovedWhileAway(t *testing.T) {
 	if n := len(c.Leader().Status().Servers); n != 2 {
 		t.Errorf("%d servers, want 2: the removed node came back by itself", n)
 	}
-	if err := gone.Join(ctx, c.Leader().API()); err != nil {
+	if err := gone.Join(ctx, c.Leader().API(), ""); err != nil {
 		t.Fatalf("joining again: %v", err)
 	}
 	c.AwaitVoters(3)
@@ -187,12 +187,30 @@ func TestDataOfAnotherCluster(t *testing.T) {
 	b := harness.Start(t, harness.Options{Nodes: 1})
 	n := a.Nodes[0]
 	n.Kill()
-	_, err := cluster.Open(cluster.Config{DataDir: n.Dir(), ClusterAddr: "127.0.0.1:0", RetryJoin: []string{b.Nodes[0].API()}})
+	_, err := cluster.Open(cluster.Config{DataDir: n.Dir(), ClusterAddr: "127.0.0.1:0", Join: cluster.Join{Addresses: []string{b.Nodes[0].API()}}})
 	if err == nil || !strings.Contains(err.Error(), "belongs to cluster") {
 		t.Errorf("a folder of another cluster than retry_join: %v", err)
 	}
 	file := filepath.Join(n.Dir(), "grove.json")
+	own, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(file, []byte(`{"format_version":1,"node_id":"n1","cluster_id":"other"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cluster.Open(cluster.Config{DataDir: n.Dir(), ClusterAddr: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "credentials") {
+		t.Errorf("credentials of another cluster: %v", err)
+	}
+	if err := os.WriteFile(file, own, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.Nodes[0].Kill()
+	log, err := os.ReadFile(filepath.Join(b.Nodes[0].Dir(), "raft.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(n.Dir(), "raft.db"), log, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	n.Start()

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/raft"
 	"github.com/hashicorp/yamux"
 
+	"github.com/tokengrove/grove/cluster/pki"
 	"github.com/tokengrove/grove/fsm"
 )
 
@@ -34,13 +35,15 @@ type Node struct {
 	pipeline
 }
 
-// wiring is what connects a node to its disk and its peers. store, trans and gossip come with Raft.
+// wiring is what connects a node to its disk and its peers. store, trans and gossip come with
+// Raft.
 type wiring struct {
 	store  *logStore
 	trans  *raft.NetworkTransport
 	gossip *memberlist.Memberlist
 	links  *links
 	calls  *calls
+	trust  *trust
 }
 
 // pipeline is the way of a request through a node.
@@ -63,13 +66,17 @@ type lifetime struct {
 }
 
 // Open starts a node: a member goes on where it stopped, a new one waits for Init, or joins by
-// itself when RetryJoin names a cluster. It fails when the data directory is not
+// itself when the configuration names a cluster. It fails when the data directory is not
 // its own, cannot be written, or the address is taken.
 func Open(cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	id, err := loadIdentity(cfg.DataDir, cfg.NodeID, cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := loadTrust(&cfg, id)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +96,7 @@ func Open(cfg Config) (*Node, error) {
 	n.replica = newReplica(n.log)
 	n.lead = newLeadership(time.Now())
 	n.proposer = newProposer(n)
-	n.links = newLinks(n, l)
+	n.trust, n.links = trust, newLinks(n, l)
 	n.calls = &calls{node: n, sessions: map[string]*yamux.Session{}, incoming: map[*yamux.Session]bool{}}
 	n.calls.handlers = n.handlers()
 	n.reads = rounds{ask: n.askLeader, spawn: n.spawn, closed: n.ctx.Done()}
@@ -102,6 +109,7 @@ func Open(cfg Config) (*Node, error) {
 	n.spawn(n.links.serve)
 	n.spawn(n.proposer.run)
 	n.spawn(n.edge.run)
+	n.spawn(n.renew)
 	if err := n.begin(); err != nil {
 		n.Close()
 		return nil, err
@@ -112,7 +120,7 @@ func Open(cfg Config) (*Node, error) {
 // begin starts Raft for a member, or the search for a cluster.
 func (n *Node) begin() error {
 	if n.id.ClusterID == "" {
-		if len(n.cfg.RetryJoin) > 0 {
+		if len(n.cfg.Join.Addresses) > 0 {
 			n.spawn(n.seek)
 		}
 		return nil
@@ -165,6 +173,11 @@ func (n *Node) clusterID() string {
 
 // startRaft opens the stores and starts Raft, of a founder as the only voter. n.mu is held.
 func (n *Node) startRaft() error {
+	if n.id.Founding {
+		if err := n.trust.found(pki.Name{Cluster: n.id.ClusterID, Node: n.id.NodeID}); err != nil {
+			return err
+		}
+	}
 	store, err := openStore(n.cfg.DataDir)
 	if err != nil {
 		return err

@@ -30,15 +30,23 @@ type Store interface {
 type Cluster interface {
 	Status() fsm.ClusterStatus
 	Init(ctx context.Context, c fsm.Initialize) error
-	Join(ctx context.Context, apiAddr string) error
+	// Join takes a join token, or "" to get in by what the node has.
+	Join(ctx context.Context, apiAddr, token string) error
 	RemovePeer(ctx context.Context, id string) error
 	StepDown(ctx context.Context) error
+}
+
+// Trust is what the routes of secure links ask of the node.
+type Trust interface {
+	// MintJoinToken makes a join token and the hash that PutJoinToken takes.
+	MintJoinToken() (text string, hash fsm.JoinHash, err error)
 }
 
 // Config is what New needs. Zero values are documented.
 type Config struct {
 	Store   Store
 	Cluster Cluster
+	Trust   Trust        // nil: the node's links are none of the API's business
 	Logger  hclog.Logger // nil: none
 	Now     func() time.Time
 	Rand    io.Reader

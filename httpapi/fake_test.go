@@ -130,8 +130,8 @@ func (c *fakeCluster) Init(ctx context.Context, init fsm.Initialize) error {
 	return err
 }
 
-func (c *fakeCluster) Join(_ context.Context, addr string) error {
-	c.asked = append(c.asked, "join "+addr)
+func (c *fakeCluster) Join(_ context.Context, addr, token string) error {
+	c.asked = append(c.asked, strings.TrimSpace("join "+addr+" "+token))
 	return c.err
 }
 

@@ -71,6 +71,7 @@ var routes = []route{
 	{path: "sys/seal-status", open: true, ops: ops{acl.Read: read(sealStatus)}},
 	{path: "sys/leader", open: true, ops: ops{acl.Read: read(leader)}},
 	{path: "sys/grove/cluster", open: true, ops: ops{acl.Read: read(clusterPointer)}},
+	{path: "sys/grove/join-token", sudo: true, ops: ops{acl.Update: write(joinTokenFields, makeJoinToken)}},
 	{path: "sys/ha-status", local: true, ops: ops{acl.Read: read(haStatus)}},
 	{path: "sys/step-down", sudo: true, ops: ops{acl.Update: query(nil, stepDown)}},
 	{path: "sys/storage/raft/configuration", local: true, ops: ops{acl.Read: read(raftConfiguration)}},

@@ -106,7 +106,7 @@ func stepDown(rq *request) (*response, error) {
 
 var joinFields = schema{
 	"leader_api_addr": text, "leader_ca_cert": text, "leader_client_cert": text, "leader_client_key": text, "leader_tls_servername": text,
-	"auto_join": text, "auto_join_scheme": text, "auto_join_port": integer, "retry": boolean, "non_voter": boolean,
+	"auto_join": text, "auto_join_scheme": text, "auto_join_port": integer, "retry": boolean, "non_voter": boolean, "join_token": text,
 }
 
 // joinRaft makes this node, which must be in no cluster yet, a member of another's.
@@ -115,7 +115,7 @@ func joinRaft(rq *request) (*response, error) {
 	if addr == "" {
 		return nil, invalid("leader_api_addr must be specified")
 	}
-	if err := rq.api.cluster.Join(rq.ctx, addr); err != nil {
+	if err := rq.api.cluster.Join(rq.ctx, addr, rq.text("join_token")); err != nil {
 		return nil, err
 	}
 	return &response{bare: map[string]any{"joined": true}}, nil

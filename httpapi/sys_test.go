@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,7 +190,8 @@ func TestClusterControl(t *testing.T) {
 	s.post(weak, "sys/storage/raft/remove-peer", obj{"server_id": "n2"}).want(204)
 	s.post("", "sys/storage/raft/join", obj{}).refused(400, "leader_api_addr")
 	s.post("", "sys/storage/raft/join", obj{"leader_api_addr": "http://b"}).want(200).is("joined", true)
-	if got := s.cluster.asked; len(got) != 3 || got[0] != "step down" || got[1] != "remove n2" || got[2] != "join http://b" {
+	s.post("", "sys/storage/raft/join", obj{"leader_api_addr": "http://b", "join_token": "gjt.x"}).want(200).is("joined", true)
+	if got := s.cluster.asked; !slices.Equal(got, []string{"step down", "remove n2", "join http://b", "join http://b gjt.x"}) {
 		t.Errorf("the cluster was asked to %q", got)
 	}
 	s.cluster.err = fsm.Errorf(fsm.Unavailable, "no leader")

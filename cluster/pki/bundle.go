@@ -47,7 +47,7 @@ func (b *Bundle) Verify(cluster string, leaf *x509.Certificate, usage x509.ExtKe
 	case err != nil:
 		return Name{}, fmt.Errorf("the peer's certificate: %w", err)
 	}
-	n, err := nameOf(leaf)
+	n, err := NameOf(leaf)
 	if err == nil && n.Cluster != cluster {
 		err = fmt.Errorf("%w: its certificate is of cluster %s", ErrForeign, n.Cluster)
 	}

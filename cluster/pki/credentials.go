@@ -58,10 +58,15 @@ func (c *Credentials) Due(now time.Time) bool {
 	return now.After(start.Add(end.Sub(start) * 2 / 3))
 }
 
-// TLS is the certificate as a peer is shown it, with the authorities that a joining node
-// looks for.
+// TLS is the certificate as other members are shown it: they know the authorities.
 func (c *Credentials) TLS() tls.Certificate {
-	t := tls.Certificate{Certificate: [][]byte{c.Certificate.Raw}, PrivateKey: c.Key, Leaf: c.Certificate}
+	return tls.Certificate{Certificate: [][]byte{c.Certificate.Raw}, PrivateKey: c.Key, Leaf: c.Certificate}
+}
+
+// Chain is TLS with the authorities, among which the bearer of a join token looks for the one that
+// the token names.
+func (c *Credentials) Chain() tls.Certificate {
+	t := c.TLS()
 	for _, a := range c.Bundle.Authorities {
 		t.Certificate = append(t.Certificate, a.Certificate.Raw)
 	}

@@ -22,8 +22,8 @@ func (n Name) uri() *url.URL {
 	return &url.URL{Scheme: "urn", Opaque: uriPrefix + url.QueryEscape(n.Cluster) + ":" + url.QueryEscape(n.Node)}
 }
 
-// nameOf reads the name in a certificate.
-func nameOf(c *x509.Certificate) (Name, error) {
+// NameOf reads the name in a certificate. It means something only after Verify.
+func NameOf(c *x509.Certificate) (Name, error) {
 	if len(c.URIs) != 1 || c.URIs[0].Scheme != "urn" {
 		return Name{}, fmt.Errorf("the certificate names no node")
 	}

@@ -57,8 +57,27 @@ func (t JoinToken) Text() string {
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(append(t.Authority[:], t.secret[:]...))
 }
 
+// Vouches returns the node that a member's chain names, if the authority that the token names has
+// signed it.
+func (t JoinToken) Vouches(chain []*x509.Certificate, now time.Time) (Name, error) {
+	for _, c := range chain[1:] {
+		if a := (Authority{Certificate: c}); a.Fingerprint() == t.Authority {
+			n, err := NameOf(chain[0])
+			if err != nil {
+				return n, err
+			}
+			b := Bundle{Authorities: []Authority{a}}
+			return b.Verify(n.Cluster, chain[0], x509.ExtKeyUsageServerAuth, now)
+		}
+	}
+	return Name{}, fmt.Errorf("%w: it does not show the authority that the join token names; either the token is of another cluster, or of before a rotation", ErrForeign)
+}
+
 // Key is the key pair by which the bearer proves that it has the token.
 func (t JoinToken) Key() ed25519.PrivateKey { return derive(t.secret[:], "join token") }
+
+// Hash is the stored form of the token.
+func (t JoinToken) Hash() [32]byte { return HashKey(t.Key().Public().(ed25519.PublicKey)) }
 
 // ClusterKey is the key pair by which the nodes that share a cluster key prove it to each other.
 func ClusterKey(secret string) (ed25519.PrivateKey, error) {

@@ -18,7 +18,11 @@ type config struct {
 	DefaultTTL, MaxTTL                time.Duration
 	Listeners                         []listenerBlock
 	Storage                           *storageBlock
+	Join                              joinSecrets
 }
+
+// joinSecrets are what lets the node into a cluster.
+type joinSecrets struct{ Key, KeyFile, Token string }
 
 // listenerBlock is `listener "tcp"`.
 type listenerBlock struct {
@@ -128,7 +132,8 @@ func (c *config) parse(text string) ([]string, error) {
 
 // override takes what the reference takes from the environment too.
 func (c *config) override(env *environment) {
-	over := map[string]*string{"API_ADDR": &c.APIAddr, "CLUSTER_ADDR": &c.ClusterAddr, "LOG_LEVEL": &c.LogLevel, "LOG_FORMAT": &c.LogFormat}
+	over := map[string]*string{"API_ADDR": &c.APIAddr, "CLUSTER_ADDR": &c.ClusterAddr, "LOG_LEVEL": &c.LogLevel, "LOG_FORMAT": &c.LogFormat,
+		"CLUSTER_KEY": &c.Join.Key, "CLUSTER_KEY_FILE": &c.Join.KeyFile, "JOIN_TOKEN": &c.Join.Token}
 	if c.Storage != nil {
 		over["RAFT_PATH"], over["RAFT_NODE_ID"] = &c.Storage.Path, &c.Storage.NodeID
 	}
@@ -143,6 +148,8 @@ func (c *config) validate() error {
 	switch {
 	case c.Storage == nil:
 		return errors.New(`a storage "raft" block with a path is needed`)
+	case c.Join.Key != "" && c.Join.KeyFile != "":
+		return errors.New("cluster_key and cluster_key_file exclude each other")
 	case c.Storage.Path == "":
 		return errors.New(`storage "raft" needs a path`)
 	case len(c.Listeners) == 0:

@@ -37,15 +37,15 @@ func TestConfiguredCluster(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cert, key := writeCert(t, dir, 1)
-	start := func(id, joins string, hangup chan os.Signal) *server {
+	start := func(id, joins string, vars map[string]string, hangup chan os.Signal) *server {
 		file := filepath.Join(dir, id+".hcl")
 		if err := os.WriteFile(file, []byte(tlsNode(dir, id, cert, key, joins)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return startServer(t, nil, hangup, "-config="+file, "-log-level=warn")
+		return startServer(t, vars, hangup, "-config="+file, "-log-level=warn")
 	}
 	hangup := make(chan os.Signal)
-	a := start("a", "", hangup)
+	a := start("a", "", nil, hangup)
 	addr := "https://" + a.addrs[0]
 	vars := map[string]string{"VAULT_ADDR": addr, "VAULT_CACERT": cert}
 	if !strings.Contains(a.stderr.String(), `a.hcl:2:1: option "ui" has no effect`) {
@@ -66,12 +66,37 @@ func TestConfiguredCluster(t *testing.T) {
 		t.Errorf("second init: %+v", r)
 	}
 
-	b := start("b", fmt.Sprintf("retry_join {\n leader_api_addr = %q\n leader_ca_cert_file = %q\n }", addr, cert), nil)
+	token := func() string {
+		r := runCLI(t.Context(), vars, "", "operator", "join-token", "-ttl=5m", "-field=join_token")
+		if r.code != 0 || !strings.HasPrefix(r.out, "gjt.") {
+			t.Fatalf("join-token: %+v", r)
+		}
+		return r.out
+	}
+	voters := func(n int) func() bool {
+		return func() bool {
+			r := runCLI(t.Context(), vars, "", "operator", "raft", "list-peers")
+			return r.code == 0 && strings.Count(r.out, "true") == n
+		}
+	}
+	joins := fmt.Sprintf("retry_join {\n leader_api_addr = %q\n leader_ca_cert_file = %q\n }", addr, cert)
+	b := start("b", joins, map[string]string{"GROVE_JOIN_TOKEN": token()}, nil)
+	eventually(t, "the second node joined by itself", voters(2))
+	c := start("c", joins, nil, nil) // asks, and has nothing that lets it in
+	by := token()
+	onC := map[string]string{"VAULT_ADDR": "https://" + c.addrs[0], "VAULT_CACERT": cert}
+	join := []string{"operator", "raft", "join", "-join-token=-", addr}
+	if r := runCLI(t.Context(), onC, "", "operator", "raft", "join", addr); r.code != 2 || !strings.Contains(r.errOut, "nothing that lets it in") {
+		t.Errorf("join without a token: %+v", r)
+	}
+	if r := runCLI(t.Context(), onC, "gjt.nonsense\n", join...); r.code != 2 || !strings.Contains(r.errOut, "malformed join token") {
+		t.Errorf("join with nonsense: %+v", r)
+	}
+	if r := runCLI(t.Context(), onC, by+"\n", join...); r.code != 0 {
+		t.Errorf("join: %+v", r)
+	}
+	eventually(t, "the third node joined when it was told to", voters(3))
 	vars["VAULT_ADDR"] = "https://" + b.addrs[0]
-	eventually(t, "the second node joined", func() bool {
-		r := runCLI(t.Context(), vars, "", "operator", "raft", "list-peers")
-		return r.code == 0 && strings.Count(r.out, "true") == 2
-	})
 	if r := runCLI(t.Context(), vars, "", "token", "lookup", "-field=display_name"); r.out != "root" {
 		t.Errorf("the root token on the second node: %+v", r)
 	}
@@ -84,7 +109,7 @@ func TestConfiguredCluster(t *testing.T) {
 	if want := fmt.Sprintln(os.Getpid()); err != nil || string(pid) != want {
 		t.Errorf("pid file: %q, %v, want %q", pid, err, want)
 	}
-	for _, s := range []*server{b, a} {
+	for _, s := range []*server{c, b, a} {
 		if code := s.end(t); code != 0 {
 			t.Errorf("exit code %d:\n%s", code, s.stderr)
 		}

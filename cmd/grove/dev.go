@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -68,6 +69,7 @@ type devCluster struct {
 	port  int // 0: free ones
 	log   hclog.Logger
 	apis  []string // URLs
+	key   string   // of the cluster: a new one at every start, all nodes are in this process
 	root  string   // "" when the folder was initialized before
 }
 
@@ -91,7 +93,7 @@ func newDevCluster(f *serverFlags, env *environment) (*devCluster, error) {
 		level = "error" // the banner is what a newcomer should see
 	}
 	log, err := newLogger(env, level, f.logFormat)
-	return &devCluster{flags: f, host: host, port: port, log: log}, err
+	return &devCluster{flags: f, host: host, port: port, log: log, key: rand.Text() + rand.Text()}, err
 }
 
 // start brings the nodes up, one after the other; the first makes the cluster.
@@ -125,7 +127,7 @@ func (d *devCluster) node(i int) nodeConfig {
 	name := fmt.Sprintf("node%d", i+1)
 	log := d.log.Named(name)
 	c := nodeConfig{
-		cluster: cluster.Config{DataDir: filepath.Join(d.dir, name), NodeID: name, Logger: log},
+		cluster: cluster.Config{DataDir: filepath.Join(d.dir, name), NodeID: name, Logger: log, Join: cluster.Join{Key: d.key}},
 		api:     httpapi.Config{Logger: log, ClusterName: "grove-dev", RootTokenID: d.flags.devRoot},
 	}
 	c.listeners = []listenerConfig{{address: net.JoinHostPort(d.host, strconv.Itoa(api))}}
@@ -133,7 +135,7 @@ func (d *devCluster) node(i int) nodeConfig {
 	host, _, _ := net.SplitHostPort(reachable(c.listeners[0].address, "127.0.0.1"))
 	c.cluster.ClusterAddr = net.JoinHostPort(host, strconv.Itoa(peer))
 	if i > 0 {
-		c.cluster.RetryJoin = []string{d.apis[0]}
+		c.cluster.Join.Addresses = []string{d.apis[0]}
 	}
 	return c
 }

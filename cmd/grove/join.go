@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // joinTimeout bounds one question to a retry_join address.
@@ -70,4 +74,23 @@ func (j *joinBlock) tls() (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{cert}
 	}
 	return c, nil
+}
+
+// key is the cluster key, from its file if it has one.
+func (j *joinSecrets) key(log hclog.Logger) (string, error) {
+	if j.KeyFile == "" {
+		return j.Key, nil
+	}
+	b, err := os.ReadFile(j.KeyFile)
+	if err != nil {
+		return "", fmt.Errorf("cluster_key_file: %w", err)
+	}
+	if st, err := os.Stat(j.KeyFile); err == nil && st.Mode().Perm()&0o007 != 0 {
+		log.Warn("everybody on this machine may read the cluster key", "file", j.KeyFile, "mode", fmt.Sprintf("%04o", st.Mode().Perm()))
+	}
+	key := strings.TrimSpace(string(b))
+	if key == "" {
+		return "", fmt.Errorf("cluster_key_file: %s is empty", j.KeyFile)
+	}
+	return key, nil
 }

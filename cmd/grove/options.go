@@ -35,6 +35,7 @@ func (c *config) top(warnings *[]string) *decoder {
 	d := &decoder{ignored: ignoredTop, warnings: warnings, values: map[string]any{
 		"api_addr": &c.APIAddr, "cluster_addr": &c.ClusterAddr, "cluster_name": &c.ClusterName, "log_level": &c.LogLevel,
 		"log_format": &c.LogFormat, "default_lease_ttl": &c.DefaultTTL, "max_lease_ttl": &c.MaxTTL, "pid_file": &c.PIDFile,
+		"cluster_key": &c.Join.Key, "cluster_key_file": &c.Join.KeyFile, "join_token": &c.Join.Token,
 	}}
 	storage := func(it item) error { return c.storage(it, warnings) }
 	d.blocks = map[string]func(item) error{

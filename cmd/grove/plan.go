@@ -12,21 +12,26 @@ import (
 	"github.com/tokengrove/grove/httpapi"
 )
 
-// plan turns the files into what wiring needs. It reads certificates, and nothing else.
+// plan turns the files into what wiring needs. It reads certificates and the cluster key, and
+// nothing else.
 func (c *config) plan(log hclog.Logger) (*nodeConfig, error) {
 	client, err := c.Storage.httpClient()
 	if err != nil {
 		return nil, err
 	}
+	key, err := c.Join.key(log)
+	if err != nil {
+		return nil, err
+	}
 	n := &nodeConfig{
 		cluster: cluster.Config{
-			DataDir: c.Storage.Path, NodeID: c.Storage.NodeID, Multiplier: c.Storage.Multiplier, NonVoter: c.Storage.NonVoter,
-			HTTP: client, Logger: log,
+			DataDir: c.Storage.Path, NodeID: c.Storage.NodeID, Multiplier: c.Storage.Multiplier, Logger: log,
+			Join: cluster.Join{HTTP: client, NonVoter: c.Storage.NonVoter, Key: key, Token: c.Join.Token},
 		},
 		api: httpapi.Config{Logger: log, ClusterName: c.ClusterName, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL},
 	}
 	for _, j := range c.Storage.Joins {
-		n.cluster.RetryJoin = append(n.cluster.RetryJoin, strings.TrimRight(j.APIAddr, "/"))
+		n.cluster.Join.Addresses = append(n.cluster.Join.Addresses, strings.TrimRight(j.APIAddr, "/"))
 	}
 	for _, l := range c.Listeners {
 		t, pair, err := l.TLS.config()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,6 +45,8 @@ func TestPlanRefuses(t *testing.T) {
 		config config
 		want   string
 	}{
+		"no key file":    {config{Listeners: plainAt("127.0.0.1:1"), Join: joinSecrets{KeyFile: "/none"}}, "cluster_key_file: open /none"},
+		"empty key file": {config{Listeners: plainAt("127.0.0.1:1"), Join: joinSecrets{KeyFile: "/dev/null"}}, "/dev/null is empty"},
 		"last port":      {config{Listeners: plainAt("127.0.0.1:65535")}, "no port after it"},
 		"no certificate": {config{Listeners: []listenerBlock{{Address: "127.0.0.1:1", TLS: tlsBlock{CertFile: "/none", KeyFile: "/none"}}}}, "listener 127.0.0.1:1: certificate /none"},
 		"join CA":        {config{Listeners: plainAt("127.0.0.1:1"), Storage: &storageBlock{Joins: []joinBlock{{APIAddr: "https://b:1", CAFile: "/none"}}}}, "leader_ca_cert_file"},
@@ -54,6 +58,32 @@ func TestPlanRefuses(t *testing.T) {
 		if _, err := c.config.plan(hclog.NewNullLogger()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
 		}
+	}
+}
+
+func TestClusterKey(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, map[string]string{
+		"a.hcl": plainListener + someStorage + "cluster_key_file = \"/none\"\njoin_token = \"gjt.x\"\n", "key": "k\n",
+		"b.hcl": plainListener + someStorage + "cluster_key = \"k\"\ncluster_key_file = \"/none\"\n",
+	})
+	c, _, err := loadConfig([]string{filepath.Join(dir, "a.hcl")}, testEnv(map[string]string{"GROVE_CLUSTER_KEY_FILE": filepath.Join(dir, "key")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.plan(hclog.NewNullLogger())
+	if err != nil || n.cluster.Join.Key != "k" || n.cluster.Join.Token != "gjt.x" {
+		t.Errorf("key %q and token %q, %v", n.cluster.Join.Key, n.cluster.Join.Token, err)
+	}
+	if _, _, err := loadConfig([]string{filepath.Join(dir, "b.hcl")}, testEnv(nil)); err == nil || !strings.Contains(err.Error(), "exclude each other") {
+		t.Errorf("a key and a file: %v", err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	if _, err := c.plan(hclog.New(&hclog.LoggerOptions{Output: &log})); err != nil || !strings.Contains(log.String(), "everybody on this machine may read the cluster key") {
+		t.Errorf("a key that everybody may read: %v, %q", err, log.String())
 	}
 }
 

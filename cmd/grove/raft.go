@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -35,6 +36,7 @@ func newRaftListPeers(env *environment) *cobra.Command {
 // joinFlags are the flags of `grove operator raft join`.
 type joinFlags struct {
 	caCert, clientCert, clientKey string
+	token                         string
 	nonVoter, retry               bool
 }
 
@@ -42,6 +44,7 @@ func newRaftJoin(env *environment) *cobra.Command {
 	f := &joinFlags{}
 	c := command(env, "join LEADER-API-ADDRESS", "Join this node to the cluster of another", cobra.ExactArgs(1), f.run)
 	fl := c.Flags()
+	fl.StringVar(&f.token, "join-token", "", "lets this node in, made by `grove operator join-token` on a member; - reads it, @file is a file (default: what the node is configured with)")
 	fl.StringVar(&f.caCert, "leader-ca-cert", "", "CA of the other node: PEM, or @file")
 	fl.StringVar(&f.clientCert, "leader-client-cert", "", "certificate to show to the other node: PEM, or @file")
 	fl.StringVar(&f.clientKey, "leader-client-key", "", "its key: PEM, or @file")
@@ -60,6 +63,13 @@ func (f *joinFlags) run(s *session, args []string) error {
 		if text != "" {
 			body[key] = text
 		}
+	}
+	token, err := s.expand(f.token)
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		body["join_token"] = strings.TrimSpace(token)
 	}
 	if f.nonVoter {
 		body["non_voter"] = true

@@ -26,12 +26,17 @@ import (
 // Patience is how long a test waits for something that must happen.
 const Patience = 30 * time.Second
 
+// Key is the cluster key of the nodes.
+const Key = "the cluster key of the test harness"
+
 // Options choose the cluster.
 type Options struct {
 	Nodes int
 	Tune  cluster.Tuning
 	// Multiplier stretches time-outs: the race detector and a busy machine need it.
 	Multiplier float64
+	// NoKey leaves the nodes without a cluster key: only join tokens let nodes in.
+	NoKey bool
 	// Log shows the nodes' logs.
 	Log bool
 	// Handler makes the API of a node, at every start; nil: only what a joining node asks for.
@@ -163,7 +168,10 @@ func (n *Node) open() (*cluster.Node, error) {
 	}
 	cfg.Tune.Dial = n.dial
 	if first := n.c.Nodes[0]; first != n {
-		cfg.RetryJoin = []string{first.api.URL}
+		cfg.Join.Addresses = []string{first.api.URL}
+	}
+	if !n.c.opts.NoKey {
+		cfg.Join.Key = Key
 	}
 	return cluster.Open(cfg)
 }

@@ -141,6 +141,7 @@ storage "raft" {
 %[5]s}
 api_addr     = "http://127.0.0.1:%[1]d"
 cluster_addr = "http://127.0.0.1:%[2]d"
+cluster_key  = "the cluster key of these processes"
 log_level    = "info"
 `, port, port+1, filepath.Join(dir, "data"), nd.name, joins.String())
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
