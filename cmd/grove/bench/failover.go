@@ -46,8 +46,7 @@ type ledger struct {
 }
 
 // failover makes tokens all the time and looks some of them up on every node. It does not try a
-// request again, but goes to the next node when there is nobody at the other end, as clients behind a load balancer
-// do.
+// request again, but goes to the next node when nobody answers, as clients behind a load balancer do.
 func failover(ctx context.Context, r *run) (Result, error) {
 	g := &ledger{r: r, body: tokenBody(r.cfg.Tokens.TTL, 0)}
 	if pid := r.cfg.Failover.KillPID; pid > 0 {
@@ -85,7 +84,7 @@ func running(pid int) (*os.Process, error) {
 func (g *ledger) create(ctx context.Context, c *client) error {
 	id, err := c.create(ctx, g.parent, g.body)
 	if err != nil {
-		if classOf(err) == classConnection {
+		if class := classOf(err); class == classConnection || class == classTimeout {
 			c.move()
 		}
 		return err

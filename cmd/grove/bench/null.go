@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -71,7 +72,7 @@ func nullAnswer(content any) http.HandlerFunc {
 func ServeNull(ctx context.Context, address string, ready func(url string) error) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return err
+		return fmt.Errorf("null server: %w", err)
 	}
 	s := &http.Server{Handler: NullHandler(), ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { s.Close() })() // Serve says so

@@ -64,7 +64,7 @@ func (p *pace) scheduled(ctx context.Context) (turn, bool) {
 	for w := p.warmups(); i < w && p.now() >= p.from; {
 		i = p.taken.Add(1) - 1
 	}
-	t := turn{due: time.Duration(float64(i) / p.rate * float64(time.Second))}
+	t := turn{due: time.Duration(math.Round(float64(i) / p.rate * float64(time.Second)))}
 	t.warm = t.due < p.from
 	if p.until > 0 && t.due >= p.until {
 		return t, false

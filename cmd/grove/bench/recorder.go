@@ -81,7 +81,7 @@ func (r *recorder) record(samples []sample) {
 	for i := range samples {
 		s := &samples[i]
 		r.last = max(r.last, s.end)
-		inTime := r.until == 0 || s.end <= r.until
+		inTime := r.until == 0 || s.end < r.until
 		if inTime {
 			r.line.add(s.end-r.from, s.err == nil)
 		}

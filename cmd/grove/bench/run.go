@@ -130,7 +130,14 @@ func (r *run) root(ctx context.Context) (string, error) {
 	}
 	c := newClient(0, r.nodes, r.cfg.Load.Timeout)
 	defer c.close()
-	body, err := c.ask(ctx, &request{method: "POST", path: pathCreate, token: r.cfg.Token, body: heirBody(parentTTL)})
+	var body []byte
+	var err error
+	for range r.nodes { // one of them may be down: failover
+		if body, err = c.ask(ctx, &request{method: "POST", path: pathCreate, token: r.cfg.Token, body: heirBody(parentTTL)}); err == nil || classOf(err) != classConnection {
+			break
+		}
+		c.move()
+	}
 	if err != nil {
 		return "", fmt.Errorf("making a token: %w", err)
 	}
