@@ -23,6 +23,9 @@ const (
 	callRemove    byte = 4
 	callStepDown  byte = 5
 	callInfo      byte = 6
+	callRotate    byte = 7
+	callTrust     byte = 8
+	callAuthority byte = 9
 
 	statusOK        byte = 0
 	statusNotLeader byte = 1 // certainly nothing happened

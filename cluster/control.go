@@ -19,12 +19,29 @@ const membershipTimeout = 10 * time.Second
 // handlers is the catalogue of calls.
 func (n *Node) handlers() map[byte]handler {
 	return map[byte]handler{
-		callPropose:   n.servePropose,
-		callReadIndex: n.serveReadIndex,
+		callPropose:   n.ofMembers(n.servePropose),
+		callReadIndex: n.ofMembers(n.serveReadIndex),
 		callJoin:      n.serveJoin,
-		callRemove:    n.serveRemove,
-		callStepDown:  n.serveStepDown,
+		callRemove:    n.ofMembers(n.serveRemove),
+		callStepDown:  n.ofMembers(n.serveStepDown),
 		callInfo:      n.serveInfo,
+		callRotate:    n.ofMembers(n.serveRotate),
+		callTrust:     n.ofMembers(n.serveTrust),
+		callAuthority: n.serveAuthority,
+	}
+}
+
+// ofMembers keeps a leader from serving a node that it does not have in its configuration: the
+// certificate of a node that was taken out may hold for weeks. Another than the leader
+// does not know better, and says that it does not lead.
+func (n *Node) ofMembers(h handler) handler {
+	return func(ctx context.Context, arg []byte) ([]byte, error) {
+		if _, err := n.leading(); err == nil {
+			if from := callerOf(ctx); from != "" && !n.isServer(from) {
+				return nil, refusal(fmt.Sprintf("node %s is not a member of the cluster", from))
+			}
+		}
+		return h(ctx, arg)
 	}
 }
 
@@ -123,6 +140,7 @@ type info struct {
 	Index    uint64     `json:"index"`
 	Leader   string     `json:"leader"` // its cluster address
 	Servers  []string   `json:"servers"`
+	Trust    signer     `json:"trust"`
 	// Cluster and Returning are for a join: the cluster that the node means, and that it only
 	// announces an address because it was a member before.
 	Cluster   string `json:"cluster"`
@@ -133,6 +151,9 @@ func (n *Node) serveInfo(context.Context, []byte) ([]byte, error) { return json.
 
 func (n *Node) info() info {
 	in := info{Member: n.self, NonVoter: n.cfg.Join.NonVoter, Index: n.replica.applied.Load(), Cluster: n.clusterID()}
+	if s := n.trust.current.Load(); s != nil {
+		in.Trust = signer{Version: s.Bundle.Version, Authority: s.signer}
+	}
 	if r := n.raft(); r != nil {
 		addr, _ := r.LeaderWithID()
 		in.Leader = string(addr)
@@ -160,28 +181,29 @@ func (n *Node) infoOf(ctx context.Context, id, addr string) (info, error) {
 
 // ask runs a control call on the leader, wherever it is, again when leadership moves
 // before anything happened.
-func (n *Node) ask(ctx context.Context, kind byte, arg []byte) error {
+func (n *Node) ask(ctx context.Context, kind byte, arg []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	start := time.Now()
 	for {
 		t, news, err := n.leader(ctx, start)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		var out []byte
 		if t.local {
-			_, err = n.calls.handlers[kind](ctx, arg)
+			out, err = n.calls.handlers[kind](ctx, arg)
 		} else {
-			_, err = n.calls.do(ctx, t.addr, kind, arg)
+			out, err = n.calls.do(ctx, t.addr, kind, arg)
 		}
 		var no refusal
 		switch {
 		case err == nil:
-			return nil
+			return out, nil
 		case errors.As(err, &no):
-			return fsm.Errorf(fsm.Invalid, "%s", no)
+			return nil, fsm.Errorf(fsm.Invalid, "%s", no)
 		case !certain(err):
-			return fsm.Errorf(fsm.OutcomeUnknown, "%v", err)
+			return nil, fsm.Errorf(fsm.OutcomeUnknown, "%v", err)
 		}
 		n.pause(ctx, news)
 	}
@@ -196,7 +218,8 @@ func (n *Node) RemovePeer(ctx context.Context, id string) error {
 	}
 	for _, s := range r.GetConfiguration().Configuration().Servers {
 		if string(s.ID) == id {
-			return n.ask(ctx, callRemove, []byte(id))
+			_, err := n.ask(ctx, callRemove, []byte(id))
+			return err
 		}
 	}
 	return fsm.Errorf(fsm.Invalid, "no node %q in the raft configuration", id)
@@ -207,7 +230,8 @@ func (n *Node) StepDown(ctx context.Context) error {
 	if n.raft() == nil {
 		return errNoCluster()
 	}
-	return n.ask(ctx, callStepDown, nil)
+	_, err := n.ask(ctx, callStepDown, nil)
+	return err
 }
 
 func errNoCluster() error { return fsm.Errorf(fsm.Unavailable, "this node is not in a cluster yet") }

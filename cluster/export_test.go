@@ -1,6 +1,9 @@
 package cluster
 
-import "github.com/tokengrove/grove/cluster/pki"
+import (
+	"github.com/tokengrove/grove/cluster/pki"
+	"github.com/tokengrove/grove/fsm"
+)
 
 // Secrets returns what must not be found anywhere but in credentials.json.
 func Secrets(dir, joinToken string) ([][]byte, error) {
@@ -23,4 +26,32 @@ func (n *Node) Gossips() int {
 		return 0
 	}
 	return n.gossip.NumMembers()
+}
+
+// Signer is the fingerprint of the authority that has signed the node's certificate.
+func (n *Node) Signer() string { return n.trust.current.Load().signer }
+
+// Authorities is how many authorities the node believes.
+func (n *Node) Authorities() int { return len(n.trust.current.Load().Bundle.Authorities) }
+
+// LoseAuthority makes the cluster believe an authority of which nobody has the key, and returns
+// its fingerprint.
+func (n *Node) LoseAuthority() (string, error) {
+	s := n.trust.current.Load()
+	a, err := pki.NewAuthority(n.cfg.Rand, s.Name.Cluster, n.cfg.Now())
+	if err != nil {
+		return "", err
+	}
+	return a.Fingerprint().String(), n.step(n.ctx, fsm.Trust{Version: 1, Authorities: [][]byte{s.Bundle.Issuing().Certificate.Raw, a.Certificate.Raw}})
+}
+
+// CallEverything makes every call that only members may make, and returns what became of each.
+func (n *Node) CallEverything(addr string) []error {
+	f := n.trust.current.Load().Bundle.Issuing().Fingerprint()
+	var errs []error
+	for _, kind := range []byte{callPropose, callReadIndex, callRemove, callStepDown, callRotate, callTrust, callAuthority} {
+		_, err := n.calls.do(n.ctx, addr, kind, f[:])
+		errs = append(errs, err)
+	}
+	return errs
 }

@@ -1,9 +1,12 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,6 +67,33 @@ func (n *Node) gossipKeys() (*memberlist.Keyring, error) {
 	return memberlist.NewKeyring(all, primary)
 }
 
+// rekeyGossip makes gossip follow the authorities.
+func (n *Node) rekeyGossip() {
+	n.mu.Lock()
+	ring := n.keyring
+	n.mu.Unlock()
+	if ring == nil {
+		return
+	}
+	now, err := n.gossipKeys()
+	if err != nil {
+		n.log.Warn("the keys of gossip", "error", err)
+		return
+	}
+	for _, k := range now.GetKeys() {
+		err = errors.Join(err, ring.AddKey(k))
+	}
+	err = errors.Join(err, ring.UseKey(now.GetPrimaryKey()))
+	for _, k := range ring.GetKeys() {
+		if !slices.ContainsFunc(now.GetKeys(), func(o []byte) bool { return bytes.Equal(o, k) }) {
+			err = errors.Join(err, ring.RemoveKey(k))
+		}
+	}
+	if err != nil {
+		n.log.Warn("the keys of gossip", "error", err)
+	}
+}
+
 // startGossip starts memberlist on the port after the cluster port, encrypted, and labelled
 // with the cluster's ID, so that clusters which share a network never mix. A failure is logged
 // and harmless. n.mu is held.
@@ -98,10 +128,11 @@ func (n *Node) startGossip() {
 	}
 	c.Label = n.id.ClusterID
 	c.GossipVerifyIncoming, c.GossipVerifyOutgoing = true, true
-	if c.Keyring, err = n.gossipKeys(); err != nil {
+	if n.keyring, err = n.gossipKeys(); err != nil {
 		n.log.Warn("gossip is off", "error", err)
 		return
 	}
+	c.Keyring = n.keyring
 	c.DeadNodeReclaimTime = 30 * time.Second
 	c.Delegate = gossipDelegate{m}
 	c.LogOutput = io.Discard

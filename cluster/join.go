@@ -78,7 +78,8 @@ func (n *Node) Join(ctx context.Context, api, token string) error {
 		if own := n.clusterID(); own != "" && own != p.ClusterID {
 			return fsm.Errorf(fsm.Invalid, "this node is in cluster %s already", own)
 		}
-		if apply || n.trust.cluster() != p.ClusterID {
+		fresh := apply || n.trust.cluster() != p.ClusterID
+		if fresh {
 			err = n.apply(ctx, p, key)
 			apply = apply && err != nil
 		}
@@ -89,6 +90,9 @@ func (n *Node) Join(ctx context.Context, api, token string) error {
 		switch {
 		case err == nil:
 			return n.enter(p.ClusterID)
+		case !fresh && key.again(err):
+			apply = true // what the node holds may be of before a rotation
+			continue
 		case errors.As(err, &no):
 			return fsm.Errorf(fsm.Invalid, "joining through %s: %v", p.Leader, err)
 		case !errors.Is(err, errNotLeader) || ctx.Err() != nil:
@@ -155,6 +159,8 @@ func (n *Node) serveJoin(ctx context.Context, arg []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.joining.RLock()
+	defer n.joining.RUnlock()
 	id, addr := raft.ServerID(in.Member.ID), raft.ServerAddress(in.Member.ClusterAddr)
 	known := false
 	for _, s := range r.GetConfiguration().Configuration().Servers {
@@ -171,6 +177,9 @@ func (n *Node) serveJoin(ctx context.Context, arg []byte) ([]byte, error) {
 	}
 	if in.Returning && !known {
 		return nil, refusal(fmt.Sprintf("node %s is not a member of the cluster (any more)", id))
+	}
+	if !known && in.Trust.Version < n.agreed().Version {
+		return nil, refusal(fmt.Sprintf("the credentials of node %s are of before a rotation of the cluster's authority: join with a new join token", id))
 	}
 	n.log.Info("a node joins", "id", id, "address", addr)
 	return nil, changed(n.outcomeOf(r.AddNonvoter(id, addr, 0, membershipTimeout)))

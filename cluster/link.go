@@ -37,7 +37,8 @@ type links struct {
 // link is a connection that is forgotten when it is closed.
 type link struct {
 	net.Conn
-	of *links
+	of      *links
+	version uint64 // of the node's trust when it was made
 }
 
 // Close implements net.Conn.
@@ -54,7 +55,7 @@ func newLinks(n *Node, l net.Listener) *links {
 
 // track notes an open connection. After close it closes it at once.
 func (l *links) track(conn net.Conn) net.Conn {
-	c := &link{Conn: conn, of: l}
+	c := &link{Conn: conn, of: l, version: l.node.trust.version()}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
@@ -77,6 +78,18 @@ func (l *links) close() {
 	l.listener.Close()
 	for c := range l.open {
 		c.Conn.Close()
+	}
+}
+
+// closeBefore ends the connections that were made under an older version of the node's trust. What
+// was under way on them is sent again on new ones.
+func (l *links) closeBefore(version uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		if c.version < version {
+			c.Conn.Close()
+		}
 	}
 }
 

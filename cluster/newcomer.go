@@ -29,7 +29,18 @@ const (
 )
 
 // ticket is what lets this node into a cluster: the join token, or, if that is nil, the cluster key.
-type ticket struct{ token *pki.JoinToken }
+type ticket struct {
+	token  *pki.JoinToken
+	shared bool
+}
+
+// again reports whether a node whose credentials were not taken can get others: the cluster key
+// lets it in as often as it likes.
+func (t *ticket) again(err error) bool {
+	var no refusal
+	var unsent notSent
+	return t.shared && (errors.As(err, &no) || errors.As(err, &unsent))
+}
 
 // ticket returns what the node has: the given token, else the cluster key, else the
 // configured token.
@@ -38,15 +49,15 @@ func (n *Node) ticket(token string) (*ticket, error) {
 		token = n.cfg.Join.Token
 	}
 	if token == "" {
-		return &ticket{}, nil
+		return &ticket{shared: n.trust.shared != nil}, nil
 	}
 	t, err := pki.ParseJoinToken(token)
-	return &ticket{&t}, err
+	return &ticket{token: &t}, err
 }
 
 // apply asks the member that p points to for credentials.
 func (n *Node) apply(ctx context.Context, p pointer, by *ticket) error {
-	if by.token == nil && n.trust.shared == nil {
+	if by.token == nil && !by.shared {
 		return refusal("this node has nothing that lets it in: give it a join token (`grove operator join-token` on a member makes one), or the cluster key that the members have")
 	}
 	a, err := n.trust.apply(n.self.ID)
@@ -134,6 +145,9 @@ func (n *Node) admit(ctx context.Context, r io.Reader, st tls.ConnectionState) (
 	}
 	n.log.Info("a certificate for a node that joins", "id", node, "by", st.NegotiatedProtocol)
 	s := n.trust.current.Load()
+	if s.Bundle.Version < n.agreed().Version {
+		return nil, errBusy // a rotation goes on, and this node is about to follow
+	}
 	return s.Grant(n.cfg.Rand, node, key, n.cfg.Now(), n.cfg.Tune.CertificateLife)
 }
 

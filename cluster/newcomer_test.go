@@ -24,20 +24,6 @@ func stranger(t *testing.T, id string, join cluster.Join) *cluster.Node {
 	return n
 }
 
-// joinToken makes a join token through n.
-func joinToken(c *harness.Cluster, n *harness.Node, ttl time.Duration) string {
-	c.T.Helper()
-	text, h, err := n.MintJoinToken()
-	if err != nil {
-		c.T.Fatal(err)
-	}
-	r, err := n.Propose(ctx, &fsm.PutJoinToken{Caller: fsm.Caller{Token: c.Root, Epoch: 1}, Hash: h, TTL: ttl})
-	if err != nil || r.Err() != nil {
-		c.T.Fatal(r, err)
-	}
-	return text
-}
-
 // refused checks that a join was refused as the caller's fault, with a text.
 func refused(t *testing.T, what, want string, err error) {
 	t.Helper()
@@ -57,7 +43,7 @@ func TestJoinTokens(t *testing.T) {
 	t.Parallel()
 	c := harness.Start(t, harness.Options{Nodes: 1, NoKey: true})
 	api := c.Nodes[0].API()
-	text := joinToken(c, c.Nodes[0], time.Hour)
+	text := c.JoinToken(time.Hour)
 	n := stranger(t, "a", cluster.Join{})
 	refused(t, "nothing", "nothing that lets it in", n.Join(ctx, api, ""))
 	refused(t, "not a token", "malformed join token", n.Join(ctx, api, "hvs.secret"))
@@ -66,7 +52,7 @@ func TestJoinTokens(t *testing.T) {
 	}
 	member(t, n)
 	refused(t, "a used token", "used already", stranger(t, "b", cluster.Join{}).Join(ctx, api, text))
-	text = joinToken(c, c.Nodes[0], time.Hour)
+	text = c.JoinToken(time.Hour)
 	refused(t, "the ID of a member", "member already", stranger(t, "a", cluster.Join{}).Join(ctx, api, text))
 	b := stranger(t, "b", cluster.Join{})
 	if err := b.Join(ctx, api, text); err != nil {
@@ -82,7 +68,7 @@ func TestJoinTokens(t *testing.T) {
 	if after := c.Nodes[0].Status().Applied; after > before+2 {
 		t.Logf("a stranger's token: index %d to %d", before, after)
 	}
-	short := joinToken(c, c.Nodes[0], time.Millisecond)
+	short := c.JoinToken(time.Millisecond)
 	harness.Await(t, "the token's time is over", func() bool {
 		err := stranger(t, "d", cluster.Join{}).Join(ctx, api, short)
 		return err != nil && strings.Contains(err.Error(), "its time is over")
@@ -95,7 +81,7 @@ func TestJoinByItself(t *testing.T) {
 	c := harness.Start(t, harness.Options{Nodes: 1, NoKey: true})
 	cfg := cluster.Config{
 		DataDir: t.TempDir(), NodeID: "a", ClusterAddr: "127.0.0.1:0", Multiplier: 2, Tune: cluster.Tuning{NoGossip: true},
-		Join: cluster.Join{Addresses: []string{c.Nodes[0].API()}, Token: joinToken(c, c.Nodes[0], time.Hour)},
+		Join: cluster.Join{Addresses: []string{c.Nodes[0].API()}, Token: c.JoinToken(time.Hour)},
 	}
 	for range 2 {
 		n, err := cluster.Open(cfg)
@@ -116,7 +102,7 @@ func TestJoinTokenOfAnother(t *testing.T) {
 	t.Parallel()
 	a := harness.Start(t, harness.Options{Nodes: 1, NoKey: true})
 	b := harness.Start(t, harness.Options{Nodes: 1, NoKey: true})
-	text := joinToken(a, a.Nodes[0], time.Hour)
+	text := a.JoinToken(time.Hour)
 	n := stranger(t, "x", cluster.Join{})
 	err := n.Join(ctx, b.Nodes[0].API(), text)
 	if err == nil || !strings.Contains(err.Error(), "does not show the authority that the join token names") {
@@ -157,7 +143,7 @@ func TestClusterKeys(t *testing.T) {
 func TestSecretsStayOnDisk(t *testing.T) {
 	t.Parallel()
 	c := harness.Start(t, harness.Options{Nodes: 1, NoKey: true, Tune: cluster.Tuning{SnapshotThreshold: 1, SnapshotInterval: 50 * time.Millisecond}})
-	text := joinToken(c, c.Nodes[0], time.Hour)
+	text := c.JoinToken(time.Hour)
 	n := stranger(t, "a", cluster.Join{})
 	if err := n.Join(ctx, c.Nodes[0].API(), text); err != nil {
 		t.Fatal(err)

@@ -44,6 +44,9 @@ type wiring struct {
 	links  *links
 	calls  *calls
 	trust  *trust
+	// joining is held by everyone who takes a node in, and alone by the next step of a rotation.
+	joining sync.RWMutex
+	keyring *memberlist.Keyring // of gossip
 }
 
 // pipeline is the way of a request through a node.
@@ -211,6 +214,7 @@ func (n *Node) startRaft() error {
 	n.spawn(func() { n.watch(r, latest) })
 	n.spawn(func() { n.stopWhenBroken(r) })
 	n.spawn(n.verify)
+	n.spawn(n.follow)
 	n.startGossip()
 	return nil
 }

@@ -28,13 +28,17 @@ func (n *Node) tend(ctx context.Context, r *raft.Raft) {
 	for {
 		f := r.GetConfiguration()
 		servers := f.Configuration().Servers
+		said := map[raft.ServerID]info{}
 		for _, s := range servers {
 			if ctx.Err() != nil {
 				return
 			}
-			n.tendServer(ctx, r, s, f.Index(), seen)
+			if in, ok := n.tendServer(ctx, r, s, f.Index(), seen); ok {
+				said[s.ID] = in
+			}
 		}
 		n.forgetRemoved(ctx, servers)
+		n.advance(ctx, r, said)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -43,12 +47,13 @@ func (n *Node) tend(ctx context.Context, r *raft.Raft) {
 	}
 }
 
-// tendServer looks after one server of the configuration at index config.
-func (n *Node) tendServer(ctx context.Context, r *raft.Raft, s raft.Server, config uint64, seen map[raft.ServerID]int) {
+// tendServer looks after one server of the configuration at index config, and returns what it
+// says of itself, if it answers.
+func (n *Node) tendServer(ctx context.Context, r *raft.Raft, s raft.Server, config uint64, seen map[raft.ServerID]int) (info, bool) {
 	in, err := n.infoOf(ctx, string(s.ID), string(s.Address))
 	if err != nil || in.Member.ID != string(s.ID) { // another node may have its address now
 		seen[s.ID] = 0
-		return
+		return in, false
 	}
 	n.contacts.note(in.Member.ID, time.Now())
 	var known fsm.Member
@@ -59,20 +64,21 @@ func (n *Node) tendServer(ctx context.Context, r *raft.Raft, s raft.Server, conf
 		}
 	}
 	if s.Suffrage == raft.Voter || in.NonVoter {
-		return
+		return in, true
 	}
 	if in.Index+near < r.CommitIndex() {
 		seen[s.ID] = 0
-		return
+		return in, true
 	}
 	if seen[s.ID]++; seen[s.ID] < stable {
-		return
+		return in, true
 	}
 	n.log.Info("a node has caught up and gets a vote", "id", s.ID)
 	// Only in the configuration that was looked at: it may have been removed since.
 	if err := n.outcomeOf(r.AddVoter(s.ID, s.Address, config, membershipTimeout)); err != nil {
 		n.log.Warn("promoting a node", "id", s.ID, "error", err)
 	}
+	return in, true
 }
 
 // forgetRemoved drops members that are no longer in the configuration.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,12 +49,14 @@ type trust struct {
 
 	mu        sync.Mutex     // guards changes
 	applicant *pki.Applicant // of this node, while it has no credentials
+	spare     *pki.Authority // made by this leader, not followed yet
 	current   atomic.Pointer[stance]
 }
 
 // stance is credentials, and what crypto/tls makes of them.
 type stance struct {
 	*pki.Credentials
+	signer         string // fingerprint of the authority that has signed the certificate
 	server, client *tls.Config
 }
 
@@ -117,6 +120,52 @@ func (t *trust) renew() (bool, error) {
 	return true, t.take(c)
 }
 
+// adopt takes a later bundle, with a certificate of its issuer.
+func (t *trust) adopt(b pki.Bundle) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.current.Load().With(b)
+	if c.Due(t.now()) {
+		var err error
+		if c, err = c.Renew(t.random, t.now(), t.life); err != nil {
+			return fmt.Errorf("renewing the certificate: %w", err)
+		}
+	}
+	if err := t.take(c); err != nil {
+		return err
+	}
+	t.spare = nil
+	return nil
+}
+
+// setSpare keeps an authority that the cluster does not believe yet.
+func (t *trust) setSpare(a pki.Authority) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.spare = &a
+}
+
+// spareOf returns the spare authority if it has the fingerprint.
+func (t *trust) spareOf(f pki.Fingerprint) (pki.Authority, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.spare == nil || t.spare.Fingerprint() != f {
+		return pki.Authority{}, false
+	}
+	return *t.spare, true
+}
+
+// held returns all authorities that the node has the keys of.
+func (t *trust) held() []pki.Authority {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := slices.Clone(t.current.Load().Bundle.Authorities)
+	if t.spare != nil {
+		all = append(all, *t.spare)
+	}
+	return all
+}
+
 // take keeps and uses new credentials. t.mu is held.
 func (t *trust) take(c *pki.Credentials) error {
 	if err := c.Save(t.dir); err != nil {
@@ -128,7 +177,7 @@ func (t *trust) take(c *pki.Credentials) error {
 // use makes the configurations for new links. Sessions of the former ones are not resumed, so that
 // nothing outlives the credentials that it was agreed under by more than its link.
 func (t *trust) use(c *pki.Credentials) error {
-	s := &stance{Credentials: c}
+	s := &stance{Credentials: c, signer: c.Signer().String()}
 	s.client = &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{c.TLS()}, Time: t.now, DynamicRecordSizingDisabled: true,
 		ClientSessionCache: tls.NewLRUClientSessionCache(sessionCache),
@@ -254,6 +303,14 @@ func (t *trust) cluster() string {
 		return s.Name.Cluster
 	}
 	return ""
+}
+
+// version counts the steps of rotations that the node has followed.
+func (t *trust) version() uint64 {
+	if s := t.current.Load(); s != nil {
+		return s.Bundle.Version
+	}
+	return 0
 }
 
 // apply returns the applicant that this node is: the same one at every attempt, because a join

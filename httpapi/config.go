@@ -40,6 +40,10 @@ type Cluster interface {
 type Trust interface {
 	// MintJoinToken makes a join token and the hash that PutJoinToken takes.
 	MintJoinToken() (text string, hash fsm.JoinHash, err error)
+	// RotateCA starts to replace the cluster's authority, unless that is under way.
+	RotateCA(ctx context.Context) error
+	// TrustStatus says how far that is.
+	TrustStatus(ctx context.Context) (fsm.TrustStatus, error)
 }
 
 // Config is what New needs. Zero values are documented.

@@ -72,6 +72,7 @@ var routes = []route{
 	{path: "sys/leader", open: true, ops: ops{acl.Read: read(leader)}},
 	{path: "sys/grove/cluster", open: true, ops: ops{acl.Read: read(clusterPointer)}},
 	{path: "sys/grove/join-token", sudo: true, ops: ops{acl.Update: write(joinTokenFields, makeJoinToken)}},
+	{path: "sys/grove/rotate-ca", sudo: true, ops: ops{acl.Read: read(readCA), acl.Update: query(nil, rotateCA)}},
 	{path: "sys/ha-status", local: true, ops: ops{acl.Read: read(haStatus)}},
 	{path: "sys/step-down", sudo: true, ops: ops{acl.Update: query(nil, stepDown)}},
 	{path: "sys/storage/raft/configuration", local: true, ops: ops{acl.Read: read(raftConfiguration)}},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -8,8 +9,24 @@ import (
 	"github.com/tokengrove/grove/fsm"
 )
 
-// fakeTrust makes join tokens that can be told apart.
-type fakeTrust struct{ made byte }
+// fakeTrust makes join tokens that can be told apart, and rotates at once.
+type fakeTrust struct {
+	made    byte
+	rotated uint64
+	err     error
+}
+
+func (f *fakeTrust) RotateCA(context.Context) error {
+	f.rotated++
+	return f.err
+}
+
+func (f *fakeTrust) TrustStatus(context.Context) (fsm.TrustStatus, error) {
+	return fsm.TrustStatus{
+		Version: f.rotated, Rotating: f.rotated > 0, Waiting: []string{"n2"},
+		Authorities: []fsm.AuthorityStatus{{Fingerprint: "ab", Signs: true, End: time.Unix(1_900_000_000, 0)}},
+	}, f.err
+}
 
 func (f *fakeTrust) MintJoinToken() (string, fsm.JoinHash, error) {
 	f.made++
@@ -17,10 +34,10 @@ func (f *fakeTrust) MintJoinToken() (string, fsm.JoinHash, error) {
 }
 
 // trusting is a server whose node has credentials.
-func trusting(t *testing.T) *server {
+func trusting(t *testing.T, f *fakeTrust) *server {
 	s := newServer(t)
 	var err error
-	s.handler, err = New(Config{Store: s.store, Cluster: s.cluster, Trust: &fakeTrust{}, Now: func() time.Time { return s.clock }})
+	s.handler, err = New(Config{Store: s.store, Cluster: s.cluster, Trust: f, Now: func() time.Time { return s.clock }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +46,7 @@ func trusting(t *testing.T) *server {
 
 func TestJoinTokens(t *testing.T) {
 	t.Parallel()
-	s := trusting(t)
+	s := trusting(t, &fakeTrust{})
 	s.post(rootID, "sys/grove/join-token", nil).want(200).is("data.join_token", "gjt.bbbb").is("data.ttl", 3600).
 		is("data.expire_time", s.clock.Add(time.Hour).Format(time.RFC3339Nano))
 	s.put(rootID, "sys/grove/join-token", obj{"ttl": "10m"}).want(200).is("data.ttl", 600)

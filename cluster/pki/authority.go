@@ -56,6 +56,15 @@ func NewAuthority(random io.Reader, cluster string, now time.Time) (Authority, e
 // Fingerprint names the authority.
 func (a Authority) Fingerprint() Fingerprint { return sha256.Sum256(a.Certificate.Raw) }
 
+// WithKey returns the authority with its key, of which seed is the stored form.
+func (a Authority) WithKey(seed []byte) (Authority, error) {
+	key, err := keyOfSeed(seed)
+	if err == nil && !key.Public().(ed25519.PublicKey).Equal(a.Certificate.PublicKey) {
+		err = errors.New("the key is not that of the certificate")
+	}
+	return Authority{Certificate: a.Certificate, Key: key}, err
+}
+
 // Issue makes a certificate for a node's public key. It never outlives the authority.
 func (a Authority) Issue(random io.Reader, n Name, key ed25519.PublicKey, now time.Time, life time.Duration) (*x509.Certificate, error) {
 	if a.Key == nil {

@@ -32,6 +32,27 @@ func (b *Bundle) Find(f Fingerprint) (Authority, bool) {
 	return Authority{}, false
 }
 
+// Follow returns the bundle of a later version. Of authorities that b does not hold, the keys are
+// missing.
+func (b *Bundle) Follow(version uint64, certificates [][]byte, issuer int) (Bundle, error) {
+	next := Bundle{Version: version, Issuer: issuer}
+	for _, der := range certificates {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return next, fmt.Errorf("certificate of an authority: %w", err)
+		}
+		a := Authority{Certificate: c}
+		if held, ok := b.Find(a.Fingerprint()); ok {
+			a = held
+		}
+		next.Authorities = append(next.Authorities, a)
+	}
+	if issuer < 0 || issuer >= len(next.Authorities) {
+		return next, fmt.Errorf("number %d of %d authorities signs", issuer, len(next.Authorities))
+	}
+	return next, nil
+}
+
 // Verify returns the node of cluster that a peer's certificate names. usage is what the peer does
 // with it: serve or call.
 func (b *Bundle) Verify(cluster string, leaf *x509.Certificate, usage x509.ExtKeyUsage, now time.Time) (Name, error) {

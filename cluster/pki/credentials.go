@@ -48,6 +48,22 @@ func (c *Credentials) Renew(random io.Reader, now time.Time, life time.Duration)
 	return &Credentials{Name: c.Name, Key: key, Certificate: cert, Bundle: c.Bundle}, nil
 }
 
+// With returns c with another bundle, and the same key and certificate.
+func (c *Credentials) With(b Bundle) *Credentials {
+	return &Credentials{Name: c.Name, Key: c.Key, Certificate: c.Certificate, Bundle: b}
+}
+
+// Signer is the authority that has signed the certificate: its fingerprint, zero if it is not
+// believed any more.
+func (c *Credentials) Signer() Fingerprint {
+	for _, a := range c.Bundle.Authorities {
+		if c.Certificate.CheckSignatureFrom(a.Certificate) == nil {
+			return a.Fingerprint()
+		}
+	}
+	return Fingerprint{}
+}
+
 // Due reports whether two thirds of the certificate's life are over, or the authority that
 // signs is another than the one that has signed it.
 func (c *Credentials) Due(now time.Time) bool {
@@ -129,11 +145,8 @@ func (g grantJSON) credentials(seed []byte) (*Credentials, error) {
 			return nil, fmt.Errorf("authority %d: certificate: %w", i, err)
 		}
 		if len(j.Key) > 0 {
-			if a.Key, err = keyOfSeed(j.Key); err != nil {
+			if a, err = a.WithKey(j.Key); err != nil {
 				return nil, fmt.Errorf("authority %d: key: %w", i, err)
-			}
-			if !a.Key.Public().(ed25519.PublicKey).Equal(a.Certificate.PublicKey) {
-				return nil, fmt.Errorf("authority %d: the key is not that of the certificate", i)
 			}
 		}
 		c.Bundle.Authorities = append(c.Bundle.Authorities, a)

@@ -101,6 +101,15 @@ func TestConfiguredCluster(t *testing.T) {
 		t.Errorf("the root token on the second node: %+v", r)
 	}
 
+	before := runCLI(t.Context(), vars, "", "operator", "rotate-ca", "-status", "-format=json")
+	if r := runCLI(t.Context(), vars, "", "operator", "rotate-ca"); r.code != 0 || strings.Count(r.out, "true") != 1 || strings.Count(r.out, "\n") != 3 {
+		t.Errorf("rotate-ca: %+v", r)
+	}
+	after := runCLI(t.Context(), vars, "", "operator", "rotate-ca", "-status", "-format=json")
+	if before.code != 0 || after.code != 0 || before.out == after.out || !strings.Contains(after.out, `"rotating": false`) {
+		t.Errorf("the authority before: %+v\nand after: %+v", before, after)
+	}
+
 	writeCert(t, dir, 7)
 	hangup <- syscall.SIGHUP
 	eventually(t, "the certificate was read again", func() bool { return serialAt(t, a.addrs[0]) == 7 })

@@ -35,7 +35,7 @@ type Options struct {
 	Tune  cluster.Tuning
 	// Multiplier stretches time-outs: the race detector and a busy machine need it.
 	Multiplier float64
-	// NoKey leaves the nodes without a cluster key: only join tokens let nodes in.
+	// NoKey leaves the nodes without a cluster key: each joins with a join token.
 	NoKey bool
 	// Log shows the nodes' logs.
 	Log bool
@@ -60,6 +60,7 @@ type Node struct {
 	c    *Cluster
 	dir  string
 	addr string // of its cluster port; a restart keeps it
+	join string // its join token, if nodes need one
 	api  *httptest.Server
 
 	mu      sync.Mutex // guards Node, addr and handler
@@ -91,12 +92,29 @@ func (c *Cluster) Add(name string) *Node {
 		c.T.Fatal(err)
 	}
 	n := &Node{Name: name, c: c, dir: filepath.Join(c.T.TempDir(), name), addr: addr}
+	if c.opts.NoKey && len(c.Nodes) > 0 {
+		n.join = c.JoinToken(time.Hour)
+	}
 	n.api = httptest.NewServer(http.HandlerFunc(n.serve))
 	c.T.Cleanup(n.api.Close)
 	c.Nodes = append(c.Nodes, n)
 	n.Start()
 	c.T.Cleanup(n.Kill)
 	return n
+}
+
+// JoinToken makes a join token through the first node.
+func (c *Cluster) JoinToken(ttl time.Duration) string {
+	c.T.Helper()
+	text, h, err := c.Nodes[0].MintJoinToken()
+	if err != nil {
+		c.T.Fatal(err)
+	}
+	r, err := c.Nodes[0].Propose(context.Background(), &fsm.PutJoinToken{Caller: fsm.Caller{Token: c.Root, Epoch: 1}, Hash: h, TTL: ttl})
+	if err != nil || r.Err() != nil {
+		c.T.Fatalf("join token: %+v, %v", r, err)
+	}
+	return text
 }
 
 // serve is the node's API while it runs; of a node that is down it cuts the connection.
@@ -170,7 +188,7 @@ func (n *Node) open() (*cluster.Node, error) {
 	if first := n.c.Nodes[0]; first != n {
 		cfg.Join.Addresses = []string{first.api.URL}
 	}
-	if !n.c.opts.NoKey {
+	if cfg.Join.Token = n.join; !n.c.opts.NoKey {
 		cfg.Join.Key = Key
 	}
 	return cluster.Open(cfg)
