@@ -85,6 +85,7 @@ func TestTextOf(t *testing.T) {
 		{"{\"client_token\" :\n\t\"a\"}", "a"},
 		{`{"meta":{"x":"client_token","y":"\"client_token\":\"no\""},"client_token":"a"}`, "a"},
 		{`{"x":{"client_token":null},"client_token":"a"}`, "a"},
+		{`{"\"client_token":"no","client_token":"a"}`, "a"},
 		{`{"client_token":""}`, ""},
 		{`{"client_token":"a\u0041"}`, ""},
 		{`{"client_token":"a b"}`, ""},

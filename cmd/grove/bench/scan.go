@@ -7,16 +7,18 @@ import (
 )
 
 // textOf finds the first field in a JSON object, at any depth, whose value is a text without escapes.
-// It does not parse: in valid JSON a key with its quotes and its colon cannot stand inside of another
-// text, where the quotes would be escaped.
+// It does not parse. In valid JSON a quote that is not escaped begins or ends a text, and what follows an end is
+// no letter; so name, with an unescaped quote before it and one behind, is a whole text, and with a colon
+// it is a key. (Without a look at the escape, a key that itself begins with a quote would do: {"\"client_token":…}.)
 func textOf(body, quotedName []byte) ([]byte, bool) {
 	for {
 		i := bytes.Index(body, quotedName)
 		if i < 0 {
 			return nil, false
 		}
+		escaped := i > 0 && body[i-1] == '\\'
 		body = bytes.TrimLeft(body[i+len(quotedName):], space)
-		if len(body) == 0 || body[0] != ':' {
+		if escaped || len(body) == 0 || body[0] != ':' {
 			continue
 		}
 		value := bytes.TrimLeft(body[1:], space)
