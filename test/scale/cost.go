@@ -55,6 +55,10 @@ func MeasureCosts(tb testing.TB, n int, out *Recorder) error {
 			Figure{Name: "lone write p50" + where, Value: micros(c.lone.quantile(0.5)), Unit: "µs", Count: len(c.lone.all)},
 			Figure{Name: "lone write p99" + where, Value: micros(c.lone.quantile(0.99)), Unit: "µs", Count: len(c.lone.all)},
 			Figure{Name: "round cpu" + where, Value: micros(c.round), Unit: "µs", Count: n})
+		for _, b := range []load{c.few, c.many} {
+			by := fmt.Sprintf(", %d clients%s", b.clients, where)
+			fs = append(fs, Figure{Name: "writes" + by, Value: b.rate, Unit: "/s", Count: n}, Figure{Name: "commands an entry" + by, Value: b.commands / b.entries, Count: n})
+		}
 		if nodes > 1 {
 			fs = append(fs, Figure{Name: "forward cpu" + where, Value: micros(c.forward), Unit: "µs", Count: n})
 		}
@@ -95,10 +99,13 @@ type entryCost struct {
 	round          time.Duration // of a read index that the leader asks for
 	forward        time.Duration // what it costs more to ask on another node
 	lone           timing        // what a client waits for a write that is alone
+	few, many      load
 }
 
 // load is one run of clients against a cluster.
 type load struct {
+	clients           int
+	rate              float64
 	entries, commands float64
 	cpu               float64
 	waits             timing
@@ -144,6 +151,8 @@ func measureEntries(tb testing.TB, nodes, n int) (entryCost, error) {
 		round:   round,
 		forward: time.Duration(there.cpu/there.commands) - round,
 		lone:    lone.waits,
+		few:     few,
+		many:    many,
 	}, nil
 }
 
@@ -190,8 +199,10 @@ func drive(ctx context.Context, nd *cluster.Node, clients, n int, idle float64, 
 		})
 	}
 	wg.Wait()
-	l := load{entries: float64(nd.Status().Applied - applied), commands: float64(n / clients * clients)}
-	l.cpu = float64(processTime()-cpu) - idle*float64(time.Since(begin))
+	took := time.Since(begin)
+	l := load{clients: clients, entries: float64(nd.Status().Applied - applied), commands: float64(n / clients * clients)}
+	l.cpu = float64(processTime()-cpu) - idle*float64(took)
+	l.rate = l.commands / took.Seconds()
 	for _, w := range waits {
 		for _, d := range w.all {
 			l.waits.add(d)

@@ -88,7 +88,7 @@ func (f Figure) String() string {
 	if unit == "ms" && v >= 10_000 {
 		v, unit = v/1000, "s"
 	}
-	return digits(v) + " " + unit
+	return strings.TrimSpace(digits(v) + " " + unit)
 }
 
 // digits writes three significant digits, and all before the point.

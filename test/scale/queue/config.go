@@ -33,6 +33,7 @@ type Load struct {
 	Skew     float64 // of the trees' popularity and size: the k-th has 1/k^Skew; 0: all alike
 	Tokens   int     // in all trees, for moves
 	Requests int     // to answer; the first tenth is not counted in rates and latencies
+	OnLeader bool    // all clients ask the node that leads group 0; else they are spread over the nodes
 }
 
 // Move hands a tree to another group.

@@ -12,7 +12,7 @@ type Costs struct {
 	Handler  time.Duration // what Grove's edge adds: hash of the ID, ACL, bodies
 	Entry    time.Duration // a log entry, at the leader, whatever is in it
 	Follower time.Duration // … at each follower
-	Command  time.Duration // each command in it, at the leader: edge, queues, results
+	Command  time.Duration // each command in it, at its edge: encoding, queues, results
 	Apply    time.Duration // … on the lane of the machine, at every replica
 	Forward  time.Duration // a batch or round on its way from another node than the leader, there and back; half at each end
 	Round    time.Duration // a read index at the leader

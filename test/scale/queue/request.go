@@ -30,7 +30,14 @@ func (w *world) issue(client int) {
 		id: w.book.issue(w.now), client: client, tree: w.zipf.pick(w.rnd), write: w.rnd.Float64() < l.Writes,
 		node: w.nodes[client%len(w.nodes)],
 	}
-	w.travel(func() { r.node.work(w.cfg.Costs.Server/2+w.cfg.Costs.Handler, func() { w.route(r) }) })
+	if l.OnLeader {
+		r.node = w.groups[0].leader()
+	}
+	cost := w.cfg.Costs.Server/2 + w.cfg.Costs.Handler
+	if r.write {
+		cost += w.cfg.Costs.Command
+	}
+	w.travel(func() { r.node.work(cost, func() { w.route(r) }) })
 }
 
 // travel is the way between client and node.

@@ -105,14 +105,12 @@ func (g *group) replicate(n int, applied func()) {
 			}
 		}
 	}
-	lead.node.work(times(c.Command, n), func() {
-		lead.store(c.Entry, func() {
-			ack()
-			for _, r := range g.replicas[1:] {
-				w.hop(lead.node, r.node, func() {
-					r.store(c.Follower, func() { w.hop(r.node, lead.node, ack) })
-				})
-			}
-		})
+	lead.store(c.Entry, func() {
+		ack()
+		for _, r := range g.replicas[1:] {
+			w.hop(lead.node, r.node, func() {
+				r.store(c.Follower, func() { w.hop(r.node, lead.node, ack) })
+			})
+		}
 	})
 }
