@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"context"
+	"time"
+
 	"github.com/tokengrove/grove/cluster/pki"
 	"github.com/tokengrove/grove/fsm"
 )
@@ -54,4 +57,47 @@ func (n *Node) CallEverything(addr string) []error {
 		errs = append(errs, err)
 	}
 	return errs
+}
+
+// ErrOtherNode is errOtherNode.
+var ErrOtherNode = errOtherNode
+
+// DialAll dials a member in every way that members do.
+func (n *Node) DialAll(addr string) map[string]error {
+	errs := map[string]error{}
+	for _, proto := range []string{protoRaft, protoCalls} {
+		conn, err := n.links.dial(proto, addr, 5*time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		errs[proto] = err
+	}
+	return errs
+}
+
+// OldLinks is how many links the node has that were made under an older trust.
+func (n *Node) OldLinks() (old int) {
+	n.links.mu.Lock()
+	defer n.links.mu.Unlock()
+	for c := range n.links.open {
+		if c.version < n.trust.version() {
+			old++
+		}
+	}
+	return old
+}
+
+// Enroll gets credentials, and goes no further.
+func (n *Node) Enroll(ctx context.Context, api, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
+	defer cancel()
+	by, err := n.ticket(token)
+	if err != nil {
+		return err
+	}
+	p, err := n.locate(ctx, api)
+	if err != nil {
+		return err
+	}
+	return n.apply(ctx, p, by)
 }

@@ -106,14 +106,14 @@ func (l *links) serve() {
 			}
 		}
 		conn = l.track(conn)
-		if !l.node.spawn(func() { l.greet(conn) }) {
+		if !l.node.spawn(func() { l.accept(conn) }) {
 			conn.Close()
 		}
 	}
 }
 
-// greet makes a new connection secure and hands it on.
-func (l *links) greet(conn net.Conn) {
+// accept makes a new connection secure and hands it on.
+func (l *links) accept(conn net.Conn) {
 	conn.SetDeadline(time.Now().Add(dialTimeout))
 	sec := tls.Server(conn, l.node.trust.server())
 	err := sec.Handshake()

@@ -90,6 +90,7 @@ func TestHostileCalls(t *testing.T) {
 		{"another term", callPropose, group(term+1, fsm.KindTick, "\xa0"), statusNotLeader},
 		{"join garbage", callJoin, []byte("{"), statusRefused},
 		{"join another cluster", callJoin, []byte(`{"member":{"ID":"x","ClusterAddr":"127.0.0.1:1"},"cluster":"two"}`), statusRefused},
+		{"join for another node", callJoin, []byte(`{"member":{"ID":"x","ClusterAddr":"127.0.0.1:1"},"cluster":"one"}`), statusRefused},
 		{"return of a stranger", callJoin, []byte(`{"member":{"ID":"x","ClusterAddr":"127.0.0.1:1"},"cluster":"one","returning":true}`), statusRefused},
 	} {
 		t.Run(c.name, func(t *testing.T) {

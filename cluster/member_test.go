@@ -150,6 +150,31 @@ func TestMoved(t *testing.T) {
 	})
 }
 
+// TestAnotherNodeAtAnAddress: a member does not talk to another one than the configuration has at
+// an address, neither for calls nor for Raft.
+func TestAnotherNodeAtAnAddress(t *testing.T) {
+	t.Parallel()
+	c := harness.Start(t, harness.Options{Nodes: 3})
+	n, a, b := c.Leader(), c.Followers()[0], c.Followers()[1]
+	addr := a.Addr()
+	a.Kill()
+	b.Kill()
+	b.TakeAddress(a)
+	b.Start()
+	for what, err := range n.DialAll(addr) {
+		if !errors.Is(err, cluster.ErrOtherNode) || !strings.Contains(err.Error(), a.Name) || !strings.Contains(err.Error(), b.Name) {
+			t.Errorf("%s at the address of a node that is down: %v", what, err)
+		}
+	}
+	b.Kill()
+	a.Start()
+	for what, err := range n.DialAll(addr) {
+		if err != nil {
+			t.Errorf("%s when the right node is back: %v", what, err)
+		}
+	}
+}
+
 // TestInitGoesOn: a crash between the steps of Init leaves a node that can be initialized.
 func TestInitGoesOn(t *testing.T) {
 	t.Parallel()

@@ -81,9 +81,14 @@ func TestRotation(t *testing.T) {
 		t.Errorf("a client noticed: %v", err)
 	default:
 	}
-	harness.Await(t, "gossip goes on under the new key", func() bool { return c.Nodes[0].Gossips() == 3 })
+	for _, n := range c.Nodes {
+		if links := n.OldLinks(); links > 0 {
+			t.Errorf("%s has %d links of before the last step", n.Name, links)
+		}
+	}
 	c.Add("n4")
 	c.AwaitVoters(4)
+	harness.Await(t, "gossip goes on under the new key", func() bool { return c.Nodes[0].Gossips() == 4 && c.Nodes[3].Gossips() == 4 })
 	again := c.Followers()[0]
 	again.Kill()
 	again.Start()
@@ -133,6 +138,41 @@ func TestRotationWaits(t *testing.T) {
 		t.Errorf("with a new token: %v", err)
 	}
 	member(t, gone)
+}
+
+// TestCredentialsOfBeforeARotation: who got a certificate and was not taken in before a rotation
+// began would be locked out by it; it gets another one.
+func TestCredentialsOfBeforeARotation(t *testing.T) {
+	t.Parallel()
+	c := harness.Start(t, harness.Options{Nodes: 3})
+	api := c.Leader().API()
+	bearer, keeper := stranger(t, "bearer", cluster.Join{}), stranger(t, "keeper", cluster.Join{Key: harness.Key})
+	for n, text := range map[*cluster.Node]string{bearer: c.JoinToken(time.Hour), keeper: ""} {
+		if err := n.Enroll(ctx, api, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := authority(t, c.Nodes[0])
+	away := c.Followers()[0]
+	away.Kill()
+	l := c.Leader()
+	if err := l.RotateCA(ctx); err != nil {
+		t.Fatal(err)
+	}
+	harness.Await(t, "the first step is taken", func() bool { return l.Authorities() == 2 })
+	refused(t, "credentials of before", "join with a new join token", bearer.Join(ctx, l.API(), ""))
+	if err := bearer.Join(ctx, l.API(), c.JoinToken(time.Hour)); err != nil {
+		t.Errorf("with a new token: %v", err)
+	}
+	if err := keeper.Join(ctx, l.API(), ""); err != nil {
+		t.Errorf("with the cluster key: %v", err)
+	}
+	away.Start()
+	now := rotated(t, c, old)
+	for _, n := range []*cluster.Node{bearer, keeper} {
+		member(t, n)
+		harness.Await(t, "the nodes that joined meanwhile have followed", func() bool { return n.Signer() == now.Fingerprint && n.Authorities() == 1 })
+	}
 }
 
 // TestRotationWithoutItsKey: the leader that made the new authority is gone before anybody had its

@@ -103,14 +103,15 @@ func (c *Cluster) Add(name string) *Node {
 	return n
 }
 
-// JoinToken makes a join token through the first node.
+// JoinToken makes a join token through the leader.
 func (c *Cluster) JoinToken(ttl time.Duration) string {
 	c.T.Helper()
-	text, h, err := c.Nodes[0].MintJoinToken()
+	l := c.Leader()
+	text, h, err := l.MintJoinToken()
 	if err != nil {
 		c.T.Fatal(err)
 	}
-	r, err := c.Nodes[0].Propose(context.Background(), &fsm.PutJoinToken{Caller: fsm.Caller{Token: c.Root, Epoch: 1}, Hash: h, TTL: ttl})
+	r, err := l.Propose(context.Background(), &fsm.PutJoinToken{Caller: fsm.Caller{Token: c.Root, Epoch: 1}, Hash: h, TTL: ttl})
 	if err != nil || r.Err() != nil {
 		c.T.Fatalf("join token: %+v, %v", r, err)
 	}
@@ -170,6 +171,16 @@ func (n *Node) Move() {
 	if err != nil {
 		n.c.T.Fatal(err)
 	}
+	n.mu.Lock()
+	n.addr = addr
+	n.mu.Unlock()
+}
+
+// TakeAddress gives the node the address of another; both must be down.
+func (n *Node) TakeAddress(of *Node) {
+	of.mu.Lock()
+	addr := of.addr
+	of.mu.Unlock()
 	n.mu.Lock()
 	n.addr = addr
 	n.mu.Unlock()
