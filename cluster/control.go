@@ -180,7 +180,8 @@ func (n *Node) infoOf(ctx context.Context, id, addr string) (info, error) {
 }
 
 // ask runs a control call on the leader, wherever it is, again when leadership moves
-// before anything happened.
+// before anything happened. A call that may be made twice is made again when its answer was lost,
+// too: the last step of a rotation closes the links under it.
 func (n *Node) ask(ctx context.Context, kind byte, arg []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -202,7 +203,7 @@ func (n *Node) ask(ctx context.Context, kind byte, arg []byte) ([]byte, error) {
 			return out, nil
 		case errors.As(err, &no):
 			return nil, fsm.Errorf(fsm.Invalid, "%s", no)
-		case !certain(err):
+		case !certain(err) && kind != callTrust && kind != callRotate:
 			return nil, fsm.Errorf(fsm.OutcomeUnknown, "%v", err)
 		}
 		n.pause(ctx, news)

@@ -46,7 +46,18 @@ func TestRotation(t *testing.T) {
 	h := createAll(c, 30, 200)
 	var done atomic.Bool
 	finished := make(chan struct{})
-	failed := make(chan error, 3)
+	failed := make(chan error, 5)
+	for _, n := range c.Followers() {
+		go func() { // whoever watches the rotation notices nothing either
+			defer func() { finished <- struct{}{} }()
+			for !done.Load() {
+				if _, err := n.TrustStatus(ctx); err != nil {
+					failed <- err
+					return
+				}
+			}
+		}()
+	}
 	for i, n := range c.Nodes {
 		go func() {
 			defer func() { finished <- struct{}{} }()
@@ -73,7 +84,7 @@ func TestRotation(t *testing.T) {
 	}
 	now := rotated(t, c, old)
 	done.Store(true)
-	for range c.Nodes {
+	for range 5 {
 		<-finished
 	}
 	select {
