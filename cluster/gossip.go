@@ -133,6 +133,7 @@ func (n *Node) startGossip() {
 		return
 	}
 	c.Keyring = n.keyring
+	c.TCPTimeout = dialTimeout // Close waits for a Join that is under way
 	c.DeadNodeReclaimTime = 30 * time.Second
 	c.Delegate = gossipDelegate{m}
 	c.LogOutput = io.Discard

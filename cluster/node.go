@@ -283,8 +283,8 @@ func (n *Node) Close() error {
 	n.life.closed = true
 	n.life.mu.Unlock()
 	n.cancel()
+	n.links.close() // first, so that no close waits to say good-bye
 	n.calls.close()
-	n.links.close()
 	n.mu.Lock()
 	r, store, trans, gossip := n.raft(), n.store, n.trans, n.gossip
 	n.mu.Unlock()

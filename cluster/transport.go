@@ -11,3 +11,56 @@ type transport struct {
 
 // SetHeartbeatHandler implements raft.Transport and does nothing.
 func (transport) SetHeartbeatHandler(func(raft.RPC)) {}
+
+// AppendEntriesPipeline implements raft.Transport.
+func (t transport) AppendEntriesPipeline(id raft.ServerID, addr raft.ServerAddress) (raft.AppendPipeline, error) {
+	p, err := t.NetworkTransport.AppendEntriesPipeline(id, addr)
+	if err != nil {
+		return nil, err
+	}
+	return newPipeline(p), nil
+}
+
+// pipelineSlack is how many answers of a follower may wait for Raft.
+const pipelineSlack = 1024
+
+// pipelined is raft's pipeline with room for answers. When a follower refuses an append, because
+// there is a newer term or its log differs, Raft stops reading answers at once, and sends on until it
+// notices. Without room the sender then waits for the reader of answers, which waits for
+// Raft, for ever: the follower gets nothing more in this term, and Shutdown never returns.
+type pipelined struct {
+	raft.AppendPipeline
+	answers chan raft.AppendFuture
+	closed  chan struct{}
+}
+
+func newPipeline(p raft.AppendPipeline) *pipelined {
+	w := &pipelined{AppendPipeline: p, answers: make(chan raft.AppendFuture, pipelineSlack), closed: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// run hands answers on until Close.
+func (p *pipelined) run() {
+	for {
+		select {
+		case f := <-p.AppendPipeline.Consumer():
+			select {
+			case p.answers <- f:
+			case <-p.closed:
+				return
+			}
+		case <-p.closed:
+			return
+		}
+	}
+}
+
+// Consumer implements raft.AppendPipeline.
+func (p *pipelined) Consumer() <-chan raft.AppendFuture { return p.answers }
+
+// Close implements raft.AppendPipeline. Raft calls it once.
+func (p *pipelined) Close() error {
+	close(p.closed)
+	return p.AppendPipeline.Close()
+}
