@@ -181,7 +181,7 @@ func (n *Node) startRaft() error {
 			return err
 		}
 	}
-	store, err := openStore(n.cfg.DataDir)
+	store, err := openStore(n.cfg.DataDir, n.log.Named("wal"))
 	if err != nil {
 		return err
 	}

@@ -1,24 +1,33 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/migrate"
+	"github.com/hashicorp/raft-wal/segment"
 	"go.etcd.io/bbolt"
 )
 
 // writeDeadline is how long one write of the log may take before the disk counts as stalled.
 const writeDeadline = 10 * time.Second
 
+// cachedEntries is how many of the latest entries stay in memory for followers.
+const cachedEntries = 512
+
 // errStalled is what a stalled disk looks like to Raft: a leader steps down.
 var errStalled = errors.New("the disk did not finish a log write in time")
 
-// logStore wraps raft-boltdb with what DESIGN lists as hazards of the library:
+// logStore wraps Raft's stores with what DESIGN lists as hazards of the library:
 //   - a write has a deadline: a leader whose disk stalls would stay leader (#503, #612, #614, #683);
 //   - it says that it is monotonic: otherwise a diverged follower and a snapshot install can
 //     go round in circles (#697).
@@ -35,8 +44,9 @@ type logStore struct {
 	failed   atomic.Pointer[error]
 }
 
-// openStore opens DataDir/raft.db.
-func openStore(dir string) (*logStore, error) {
+// openStore opens the log, DataDir/wal, and what Raft keeps besides (term and vote),
+// DataDir/raft.db.
+func openStore(dir string, log hclog.Logger) (*logStore, error) {
 	path := filepath.Join(dir, "raft.db")
 	b, err := raftboltdb.New(raftboltdb.Options{
 		Path: path,
@@ -46,7 +56,59 @@ func openStore(dir string) (*logStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s (is another grove using it?): %w", path, err)
 	}
-	return newLogStore(b, b, b.Close), nil
+	w, closeLog, err := openLog(filepath.Join(dir, "wal"), log)
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	closeAll := func() error { return errors.Join(closeLog(), b.Close()) }
+	if err := adopt(w, b); err != nil {
+		return nil, errors.Join(fmt.Errorf("moving the log of %s to %s: %w", path, filepath.Join(dir, "wal"), err), closeAll())
+	}
+	cache, err := raft.NewLogCache(cachedEntries, w)
+	if err != nil {
+		return nil, errors.Join(err, closeAll())
+	}
+	return newLogStore(cache, b, closeAll), nil
+}
+
+// openLog opens the write-ahead log in dir, and returns what closes it.
+func openLog(dir string, log hclog.Logger) (*wal.WAL, func() error, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	s, err := newSegments(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := wal.Open(dir, wal.WithLogger(log), wal.WithSegmentSize(segmentBytes), wal.WithSegmentFiler(segment.NewFiler(dir, s)))
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("opening the log %s: %w", dir, err), s.close())
+	}
+	return w, func() error { return errors.Join(w.Close(), s.close()) }, nil
+}
+
+// adopt moves the entries that an earlier build kept in raft.db into the log. They are
+// deleted there last: as long as there are any, what the log holds is a copy that was cut short.
+func adopt(w *wal.WAL, old *raftboltdb.BoltStore) error {
+	first, err := old.FirstIndex()
+	if err != nil || first == 0 {
+		return err
+	}
+	last, err := old.LastIndex()
+	if err != nil {
+		return err
+	}
+	if at, err := w.LastIndex(); err != nil {
+		return err
+	} else if at > 0 {
+		if err := w.DeleteRange(1, at); err != nil {
+			return err
+		}
+	}
+	if err := migrate.CopyLogs(context.Background(), w, old, 1<<20, nil); err != nil {
+		return err
+	}
+	return old.DeleteRange(first, last)
 }
 
 func newLogStore(log raft.LogStore, stable raft.StableStore, close func() error) *logStore {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
@@ -78,7 +79,7 @@ func TestFailingDisk(t *testing.T) {
 func TestLogStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := openStore(dir)
+	s, err := openStore(dir, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,13 +89,13 @@ func TestLogStore(t *testing.T) {
 	if err := s.StoreLogs([]*raft.Log{{Index: 1, Term: 1, Data: []byte("x")}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openStore(dir); err == nil {
+	if _, err := openStore(dir, hclog.NewNullLogger()); err == nil {
 		t.Error("the log was opened twice")
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = openStore(dir); err != nil {
+	if s, err = openStore(dir, hclog.NewNullLogger()); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()

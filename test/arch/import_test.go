@@ -31,6 +31,7 @@ const tokenTypes = "fsm/token"
 var libraries = map[string][]string{
 	"github.com/hashicorp/raft":           {"cluster"},
 	"github.com/hashicorp/raft-boltdb":    {"cluster"},
+	"github.com/hashicorp/raft-wal":       {"cluster"},
 	"github.com/hashicorp/raft-autopilot": {"cluster"},
 	"github.com/hashicorp/memberlist":     {"cluster"},
 	"github.com/hashicorp/yamux":          {"cluster"},
