@@ -14,19 +14,17 @@ import (
 // proposals have numbers, zero if they have none yet.
 func (e *edge) send(batch []*proposal, numbered fsm.SessionID) {
 	for len(batch) > 0 {
-		t, news, err := e.node.leader(e.node.ctx, batch[0].start)
+		t, era, err := e.node.leader(e.node.ctx, batch[0].start)
 		if err != nil {
 			batch = e.giveUpOverdue(batch, err)
 			continue
 		}
-		ctx, cancel := e.node.untilNews(news)
-		batch, numbered, err = e.attempt(ctx, t, batch, numbered)
-		cancel()
+		batch, numbered, err = e.attempt(era, t, batch, numbered)
 		var no refusal
 		switch {
 		case err == nil:
 		case !errors.As(err, &no):
-			e.node.pause(e.node.ctx, news)
+			e.node.pause(e.node.ctx, era)
 		case len(batch) > 1: // one bad command must not take the others along
 			mid := len(batch) / 2
 			e.send(batch[:mid:mid], numbered)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,8 @@ const (
 	callRotate    byte = 7
 	callTrust     byte = 8
 	callAuthority byte = 9
+	callPipe      byte = 10 // the stream becomes a pipe
+	callTerm      byte = 11
 
 	statusOK        byte = 0
 	statusNotLeader byte = 1 // certainly nothing happened
@@ -60,6 +63,7 @@ type calls struct {
 	handlers map[byte]handler
 	mu       sync.Mutex
 	sessions map[string]*yamux.Session
+	pipes    map[string]*pipe
 	incoming map[*yamux.Session]bool
 	closed   bool
 }
@@ -100,7 +104,7 @@ func callerOf(ctx context.Context) string {
 
 // serve answers the calls of one peer, the node with ID peer, until its connection ends.
 func (c *calls) serve(conn net.Conn, peer string) {
-	s, err := yamux.Server(conn, yamuxConfig())
+	s, err := yamux.Server(&merged{Conn: conn}, yamuxConfig())
 	if err != nil {
 		conn.Close()
 		return
@@ -136,49 +140,102 @@ func (c *calls) serve(conn net.Conn, peer string) {
 func (c *calls) answer(ctx context.Context, st *yamux.Stream) {
 	defer st.Close()
 	st.SetDeadline(time.Now().Add(requestTimeout))
-	kind, arg, err := readFrame(bufio.NewReaderSize(st, 4096))
+	r := bufio.NewReaderSize(st, 4096)
+	kind, arg, err := readFrame(r)
 	if err != nil {
 		c.node.log.Warn("bad call", "from", st.RemoteAddr(), "error", err)
 		return
 	}
+	if kind == callPipe {
+		st.SetDeadline(time.Time{})
+		c.servePipe(ctx, r, st)
+		return
+	}
+	status, out := c.result(ctx, kind, arg)
+	writeFrame(st, status, out)
+}
+
+// result runs a call's handler.
+func (c *calls) result(ctx context.Context, kind byte, arg []byte) (status byte, out []byte) {
 	h := c.handlers[kind]
 	if h == nil {
-		writeFrame(st, statusRefused, []byte(fmt.Sprintf("unknown call %d", kind)))
-		return
+		return statusRefused, fmt.Appendf(nil, "unknown call %d", kind)
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	out, err := h(ctx, arg)
-	writeOutcome(st, out, err)
+	return outcomeFrame(h(ctx, arg))
 }
 
-// writeOutcome answers a call.
+// writeOutcome answers a call on a connection of its own.
 func writeOutcome(w io.Writer, out []byte, err error) {
+	status, payload := outcomeFrame(out, err)
+	writeFrame(w, status, payload)
+}
+
+// readOutcome is the inverse of writeOutcome.
+func readOutcome(r io.Reader, addr string) ([]byte, error) {
+	status, payload, err := readFrame(bufio.NewReaderSize(r, 4096))
+	if err != nil {
+		return nil, fmt.Errorf("calling %s: %w", addr, err)
+	}
+	return reply{status, payload}.outcome(addr)
+}
+
+// outcomeFrame is the answer to a call as a frame.
+func outcomeFrame(out []byte, err error) (status byte, payload []byte) {
 	var no refusal
 	switch {
 	case err == nil:
-		writeFrame(w, statusOK, out)
+		return statusOK, out
 	case errors.Is(err, errNotLeader):
-		writeFrame(w, statusNotLeader, nil)
+		return statusNotLeader, nil
 	case errors.Is(err, errBusy):
-		writeFrame(w, statusBusy, nil)
+		return statusBusy, nil
 	case errors.As(err, &no):
-		writeFrame(w, statusRefused, []byte(no))
-	default:
-		writeFrame(w, statusUnknown, []byte(err.Error()))
+		return statusRefused, []byte(no)
 	}
+	return statusUnknown, []byte(err.Error())
 }
 
-// do calls a peer. An error that is neither errNotLeader, refusal nor notSent leaves the
-// outcome unknown.
+// do calls a peer. An error that is neither errNotLeader, errBusy, refusal nor notSent leaves
+// the outcome unknown.
 func (c *calls) do(ctx context.Context, addr string, kind byte, arg []byte) ([]byte, error) {
-	s, err := c.session(ctx, addr)
-	if err != nil {
-		return nil, notSent{err}
+	var r reply
+	var err error
+	if len(arg) <= pipeLimit && (kind == callPropose || kind == callReadIndex || kind == callTerm) {
+		var p *pipe
+		if p, err = c.pipe(ctx, addr); err == nil {
+			r, err = p.do(ctx, kind, arg)
+		}
+	} else {
+		r, err = c.doAlone(ctx, addr, kind, arg)
 	}
-	st, err := s.OpenStream()
 	if err != nil {
-		return nil, notSent{err}
+		return nil, fmt.Errorf("calling %s: %w", addr, err)
+	}
+	return r.outcome(addr)
+}
+
+// outcome is the inverse of outcomeFrame.
+func (r reply) outcome(addr string) ([]byte, error) {
+	switch r.status {
+	case statusOK:
+		return r.payload, nil
+	case statusNotLeader:
+		return nil, errNotLeader
+	case statusBusy:
+		return nil, errBusy
+	case statusRefused:
+		return nil, refusal(r.payload)
+	}
+	return nil, fmt.Errorf("calling %s: %s", addr, r.payload)
+}
+
+// doAlone is a call on a stream of its own.
+func (c *calls) doAlone(ctx context.Context, addr string, kind byte, arg []byte) (reply, error) {
+	st, err := c.open(ctx, addr)
+	if err != nil {
+		return reply{}, notSent{err}
 	}
 	defer st.Close()
 	deadline, ok := ctx.Deadline()
@@ -186,32 +243,48 @@ func (c *calls) do(ctx context.Context, addr string, kind byte, arg []byte) ([]b
 		deadline = time.Now().Add(requestTimeout)
 	}
 	st.SetDeadline(deadline)
-	// Cancelling closes the stream, which ends the read below.
+	// Cancelling ends the read below.
 	stop := context.AfterFunc(ctx, func() { st.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := writeFrame(st, kind, arg); err != nil {
-		return nil, fmt.Errorf("calling %s: %w", addr, err)
+		return reply{}, err
 	}
-	return readOutcome(st, addr)
+	status, out, err := readFrame(bufio.NewReaderSize(st, 4096))
+	return reply{status, out}, err
 }
 
-// readOutcome is the inverse of writeOutcome.
-func readOutcome(r io.Reader, addr string) ([]byte, error) {
-	status, out, err := readFrame(bufio.NewReaderSize(r, 4096))
+func (c *calls) open(ctx context.Context, addr string) (*yamux.Stream, error) {
+	s, err := c.session(ctx, addr)
 	if err != nil {
-		return nil, fmt.Errorf("calling %s: %w", addr, err)
+		return nil, err
 	}
-	switch status {
-	case statusOK:
-		return out, nil
-	case statusNotLeader:
-		return nil, errNotLeader
-	case statusBusy:
-		return nil, errBusy
-	case statusRefused:
-		return nil, refusal(out)
+	return s.OpenStream()
+}
+
+// pipe returns the open pipe to addr, or opens one.
+func (c *calls) pipe(ctx context.Context, addr string) (*pipe, error) {
+	c.mu.Lock()
+	p := c.pipes[addr]
+	c.mu.Unlock()
+	if p != nil && !p.closed() {
+		return p, nil
 	}
-	return nil, fmt.Errorf("calling %s: %s", addr, out)
+	st, err := c.open(ctx, addr)
+	if err == nil {
+		err = writeFrame(st, callPipe, nil)
+	}
+	if err != nil {
+		return nil, notSent{err}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.pipes[addr]; p != nil && !p.closed() {
+		st.Close()
+		return p, nil
+	}
+	p = newPipe(st, c.node.spawn)
+	c.pipes[addr] = p
+	return p, nil
 }
 
 // notSent wraps why a call never left this node.
@@ -239,7 +312,7 @@ func (c *calls) session(ctx context.Context, addr string) (*yamux.Session, error
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := yamux.Client(conn, yamuxConfig())
+	fresh, err := yamux.Client(&merged{Conn: conn}, yamuxConfig())
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -255,4 +328,35 @@ func (c *calls) session(ctx context.Context, addr string) (*yamux.Session, error
 	}
 	c.sessions[addr] = fresh
 	return fresh, nil
+}
+
+// yamuxHead is the size of the header of yamux, and yamuxData the type of a frame with a body.
+const (
+	yamuxHead = 12
+	yamuxData = 0
+)
+
+// merged sends the header and the body of a yamux frame, which are written one after the
+// other, in one write: one system call and, with TLS, one record. yamux writes from one goroutine.
+type merged struct {
+	net.Conn
+	buf []byte
+}
+
+// Write implements net.Conn.
+func (m *merged) Write(b []byte) (int, error) {
+	if len(m.buf) == 0 {
+		if len(b) != yamuxHead || b[1] != yamuxData || binary.BigEndian.Uint32(b[8:]) == 0 {
+			return m.Conn.Write(b)
+		}
+		m.buf = append(m.buf, b...) // the body comes next
+		return len(b), nil
+	}
+	m.buf = append(m.buf, b...)
+	_, err := m.Conn.Write(m.buf)
+	m.buf = m.buf[:0]
+	if cap(m.buf) > pipeLimit {
+		m.buf = nil
+	}
+	return len(b), err
 }

@@ -28,6 +28,7 @@ func (n *Node) handlers() map[byte]handler {
 		callRotate:    n.ofMembers(n.serveRotate),
 		callTrust:     n.ofMembers(n.serveTrust),
 		callAuthority: n.serveAuthority,
+		callTerm:      n.serveTerm,
 	}
 }
 
@@ -73,17 +74,6 @@ func (n *Node) servePropose(ctx context.Context, arg []byte) ([]byte, error) {
 		return nil, err
 	}
 	return fsm.AppendResults(nil, rs)
-}
-
-func (n *Node) serveReadIndex(ctx context.Context, _ []byte) ([]byte, error) {
-	if _, err := n.awaitReady(ctx); err != nil {
-		return nil, err
-	}
-	index, err := n.confirms.get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return binary.BigEndian.AppendUint64(nil, index), nil
 }
 
 // leading returns Raft if this node leads.
@@ -187,7 +177,7 @@ func (n *Node) ask(ctx context.Context, kind byte, arg []byte) ([]byte, error) {
 	defer cancel()
 	start := time.Now()
 	for {
-		t, news, err := n.leader(ctx, start)
+		t, era, err := n.leader(ctx, start)
 		if err != nil {
 			return nil, err
 		}
@@ -206,7 +196,7 @@ func (n *Node) ask(ctx context.Context, kind byte, arg []byte) ([]byte, error) {
 		case !certain(err) && kind != callTrust && kind != callRotate:
 			return nil, fsm.Errorf(fsm.OutcomeUnknown, "%v", err)
 		}
-		n.pause(ctx, news)
+		n.pause(ctx, era)
 	}
 }
 

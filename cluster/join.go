@@ -98,7 +98,7 @@ func (n *Node) Join(ctx context.Context, api, token string) error {
 		case !errors.Is(err, errNotLeader) || ctx.Err() != nil:
 			return fsm.Errorf(fsm.Unavailable, "joining through %s: %v", p.Leader, err)
 		}
-		n.pause(ctx, nil)
+		n.pause(ctx, n.ctx)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -26,14 +27,17 @@ type leadership struct {
 	since   time.Time // when the leader last changed
 	removed bool      // the other members say that this node is none
 	reach   reach
-	changed chan struct{}
+	era     context.Context // ends at the next change
+	endEra  context.CancelFunc
 }
 
 // reach is the answer to the last question for a quorum.
 type reach struct{ up, voters int }
 
 func newLeadership(now time.Time) *leadership {
-	return &leadership{changed: make(chan struct{}), lostAt: now, since: now}
+	l := &leadership{lostAt: now, since: now}
+	l.era, l.endEra = context.WithCancel(context.Background())
+	return l
 }
 
 // update takes what Raft says now, and wakes everyone who waits if that is news.
@@ -55,8 +59,8 @@ func (l *leadership) update(r *raft.Raft, self string, now time.Time) {
 		l.removed = false
 	}
 	l.id, l.addr, l.known = string(id), string(addr), known
-	close(l.changed)
-	l.changed = make(chan struct{})
+	l.endEra()
+	l.era, l.endEra = context.WithCancel(context.Background())
 }
 
 // setReady notes that this node led in term and applied an entry of its own. Terms only
@@ -67,12 +71,12 @@ func (l *leadership) setReady(term uint64) {
 	l.mu.Unlock()
 }
 
-// look returns the leader, if requests can go to one, and a channel that is closed at the
-// next change.
-func (l *leadership) look(self string) (target, bool, <-chan struct{}) {
+// look returns the leader, if requests can go to one, and a context that ends at the next
+// change.
+func (l *leadership) look(self string) (target, bool, context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return target{local: l.id == self, addr: l.addr, term: l.ready}, l.known, l.changed
+	return target{local: l.id == self, addr: l.addr, term: l.ready}, l.known, l.era
 }
 
 // lostSince returns the time from which patience counts.

@@ -272,9 +272,19 @@ func readFrame(r *bufio.Reader) (byte, []byte, error) {
 	if size > maxFrame {
 		return 0, nil, fmt.Errorf("frame of %d bytes, at most %d", size, maxFrame)
 	}
-	// The length is only believed as far as bytes arrive.
+	p, err := readPayload(r, size)
+	return head[0], p, err
+}
+
+// readPayload reads size bytes. The length is only believed as far as bytes arrive.
+func readPayload(r *bufio.Reader, size uint32) ([]byte, error) {
+	if size <= 64<<10 {
+		p := make([]byte, size)
+		_, err := io.ReadFull(r, p)
+		return p, err
+	}
 	var p bytes.Buffer
-	p.Grow(int(min(size, 64<<10)))
+	p.Grow(64 << 10)
 	_, err := io.CopyN(&p, r, int64(size))
-	return head[0], p.Bytes(), err
+	return p.Bytes(), err
 }

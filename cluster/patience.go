@@ -11,19 +11,20 @@ import (
 
 // leader waits for a leader: until ctx is done, or there was none for the node's patience
 // counted from start or from when the last one was lost, whichever is later. While a quorum
-// is in reach, an election must come to an end, and the node is more patient.
-func (n *Node) leader(ctx context.Context, start time.Time) (target, <-chan struct{}, error) {
+// is in reach, an election must come to an end, and the node is more patient. The context that
+// it returns ends when the leader changes.
+func (n *Node) leader(ctx context.Context, start time.Time) (target, context.Context, error) {
 	r := n.raft()
 	if r == nil {
 		return target{}, nil, errNoCluster()
 	}
 	for {
-		t, ok, news := n.lead.look(n.self.ID)
+		t, ok, era := n.lead.look(n.self.ID)
 		if ok {
 			if !t.local {
 				t.term = r.CurrentTerm()
 			}
-			return t, news, nil
+			return t, era, nil
 		}
 		if n.replica.failure() != nil || n.expelled() {
 			return t, nil, fsm.Errorf(fsm.Unavailable, "no leader: %s", n.whyNoLeader())
@@ -38,7 +39,7 @@ func (n *Node) leader(ctx context.Context, start time.Time) (target, <-chan stru
 		}
 		timer := time.NewTimer(left)
 		select {
-		case <-news:
+		case <-era.Done():
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -68,29 +69,16 @@ func (n *Node) hopeless(start time.Time) error {
 	return fsm.Errorf(fsm.Unavailable, "no leader: %s", n.whyNoLeader())
 }
 
-// pause waits for another leader, or a moment.
-func (n *Node) pause(ctx context.Context, news <-chan struct{}) {
+// pause waits for another leader than that of era, or a moment.
+func (n *Node) pause(ctx, era context.Context) {
 	t := time.NewTimer(retryPause)
 	defer t.Stop()
 	select {
-	case <-news:
+	case <-era.Done():
 	case <-t.C:
 	case <-ctx.Done():
 	case <-n.ctx.Done():
 	}
-}
-
-// untilNews returns a context that ends with the leader that news is about.
-func (n *Node) untilNews(news <-chan struct{}) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(n.ctx, requestTimeout)
-	n.spawn(func() {
-		select {
-		case <-news:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
-	return ctx, cancel
 }
 
 // quorumInReach reports whether enough voters answer to elect a leader. Concurrent

@@ -30,7 +30,7 @@ func (n *Node) reign(ctx context.Context, r *raft.Raft) {
 			break
 		}
 		n.log.Debug("first entry of the term", "error", err)
-		n.pause(ctx, nil)
+		n.pause(ctx, n.ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -46,14 +46,14 @@ func (n *Node) reign(ctx context.Context, r *raft.Raft) {
 // leader says so at once.
 func (n *Node) awaitReady(ctx context.Context) (uint64, error) {
 	for {
-		t, ok, news := n.lead.look(n.self.ID)
+		t, ok, era := n.lead.look(n.self.ID)
 		if ok && t.local {
 			return t.term, nil
 		}
 		if _, err := n.leading(); err != nil {
 			return 0, err
 		}
-		n.pause(ctx, news)
+		n.pause(ctx, era)
 		if err := ctx.Err(); err != nil {
 			return 0, errNotLeader
 		}

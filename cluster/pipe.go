@@ -1,0 +1,269 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// A pipe carries the calls that every request needs (proposals and read indexes) over one
+// stream, many at a time, so that a call costs a frame each way and no stream of its own.
+// Calls that gather while a write is under way leave with the next one. Frames there:
+//
+//	call u32 | kind u8 | length u32 | argument
+//
+// and back, in any order, with a status instead of the kind.
+const (
+	// pipeLimit bounds what one call may put into a pipe: what is larger takes its own stream,
+	// so that it holds up nobody else.
+	pipeLimit = 256 << 10
+	// pipeBuffer bounds what waits to be written on one side of a pipe.
+	pipeBuffer = 8 << 20
+	// pipeHead is the size of a frame's head.
+	pipeHead = 9
+)
+
+// errPipe is why a call gets no answer: it may have happened.
+var errPipe = errors.New("the connection was lost")
+
+// frames writes frames from many goroutines to one stream: what comes while a write is under
+// way leaves with the next. A writer waits while too much is unwritten.
+type frames struct {
+	mu      sync.Mutex
+	room    sync.Cond // of unwritten
+	pending []byte
+	spare   []byte // the buffer that was written last
+	failed  bool
+	wake    chan struct{}
+}
+
+func newFrames() *frames {
+	f := &frames{wake: make(chan struct{}, 1)}
+	f.room.L = &f.mu
+	return f
+}
+
+// put queues one frame, and reports false when the stream has failed.
+func (f *frames) put(call uint32, tag byte, payload []byte) bool {
+	f.mu.Lock()
+	for len(f.pending) > pipeBuffer && !f.failed {
+		f.room.Wait()
+	}
+	if f.failed {
+		f.mu.Unlock()
+		return false
+	}
+	first := len(f.pending) == 0
+	f.pending = binary.BigEndian.AppendUint32(f.pending, call)
+	f.pending = append(f.pending, tag)
+	f.pending = binary.BigEndian.AppendUint32(f.pending, uint32(len(payload)))
+	f.pending = append(f.pending, payload...)
+	f.mu.Unlock()
+	if first {
+		select {
+		case f.wake <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// run writes to w until it fails, or done is closed.
+func (f *frames) run(w io.Writer, done <-chan struct{}) {
+	defer f.fail()
+	for {
+		select {
+		case <-f.wake:
+		case <-done:
+			return
+		}
+		f.mu.Lock()
+		out := f.pending
+		f.pending, f.spare = f.spare[:0], nil
+		f.room.Broadcast()
+		f.mu.Unlock()
+		if _, err := w.Write(out); err != nil {
+			return
+		}
+		f.mu.Lock()
+		if cap(out) <= pipeLimit {
+			f.spare = out
+		}
+		f.mu.Unlock()
+	}
+}
+
+func (f *frames) fail() {
+	f.mu.Lock()
+	f.failed = true
+	f.room.Broadcast()
+	f.mu.Unlock()
+}
+
+// readPiped reads one frame. head is scratch space.
+func readPiped(r *bufio.Reader, head []byte) (call uint32, tag byte, payload []byte, err error) {
+	if _, err = io.ReadFull(r, head); err != nil {
+		return 0, 0, nil, err
+	}
+	size := binary.BigEndian.Uint32(head[5:])
+	if size > maxFrame {
+		return 0, 0, nil, fmt.Errorf("frame of %d bytes, at most %d", size, maxFrame)
+	}
+	payload, err = readPayload(r, size)
+	return binary.BigEndian.Uint32(head), head[4], payload, err
+}
+
+// reply is what came back for a call.
+type reply struct {
+	status  byte
+	payload []byte
+}
+
+// pipe is the calling end.
+type pipe struct {
+	stream io.ReadWriteCloser
+	out    *frames
+	done   chan struct{} // closed when the pipe has failed
+
+	mu      sync.Mutex
+	next    uint32
+	waiting map[uint32]chan reply // nil when the pipe has failed
+}
+
+// newPipe makes the calling end of a stream. spawn runs its goroutines.
+func newPipe(stream io.ReadWriteCloser, spawn func(func()) bool) *pipe {
+	p := &pipe{stream: stream, out: newFrames(), done: make(chan struct{}), waiting: map[uint32]chan reply{}}
+	if !spawn(func() { p.out.run(stream, p.done); p.close() }) || !spawn(p.receive) {
+		p.close()
+	}
+	return p
+}
+
+// close ends all calls that wait; they may have happened.
+func (p *pipe) close() {
+	p.mu.Lock()
+	failed := p.waiting == nil
+	p.waiting = nil
+	p.mu.Unlock()
+	if !failed {
+		close(p.done)
+		p.stream.Close()
+	}
+}
+
+func (p *pipe) closed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting == nil
+}
+
+func (p *pipe) receive() {
+	defer p.close()
+	r := bufio.NewReaderSize(p.stream, 64<<10)
+	head := make([]byte, pipeHead)
+	for {
+		call, status, payload, err := readPiped(r, head)
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		c := p.waiting[call]
+		delete(p.waiting, call)
+		p.mu.Unlock()
+		if c != nil {
+			c <- reply{status, payload}
+		}
+	}
+}
+
+// do calls the other end. It stops waiting with ctx, or after requestTimeout.
+func (p *pipe) do(ctx context.Context, kind byte, arg []byte) (reply, error) {
+	c := make(chan reply, 1)
+	p.mu.Lock()
+	if p.waiting == nil {
+		p.mu.Unlock()
+		return reply{}, notSent{errPipe}
+	}
+	p.next++
+	call := p.next
+	p.waiting[call] = c
+	p.mu.Unlock()
+	if !p.out.put(call, kind, arg) {
+		p.forget(call)
+		return reply{}, notSent{errPipe}
+	}
+	t := time.NewTimer(requestTimeout)
+	defer t.Stop()
+	select {
+	case r := <-c:
+		return r, nil
+	case <-p.done:
+	case <-ctx.Done():
+		p.forget(call)
+		return reply{}, ctx.Err()
+	case <-t.C:
+		p.forget(call)
+		return reply{}, context.DeadlineExceeded
+	}
+	select {
+	case r := <-c: // the answer was the last thing that came
+		return r, nil
+	default:
+		return reply{}, errPipe
+	}
+}
+
+func (p *pipe) forget(call uint32) {
+	p.mu.Lock()
+	delete(p.waiting, call)
+	p.mu.Unlock()
+}
+
+// servePipe is the other end: it answers the calls of one stream until that ends. At most
+// callsPerPeer are under way; the rest waits in the stream, which pushes back. The goroutines
+// that serve are kept, because a new one would grow its stack anew for every call.
+func (c *calls) servePipe(ctx context.Context, r *bufio.Reader, stream io.ReadWriteCloser) {
+	type job struct {
+		call uint32
+		kind byte
+		arg  []byte
+	}
+	out, done, jobs := newFrames(), make(chan struct{}), make(chan job)
+	defer close(done)
+	defer close(jobs)
+	if !c.node.spawn(func() { out.run(stream, done); stream.Close() }) {
+		return
+	}
+	work := func(j job) {
+		for ok := true; ok; j, ok = <-jobs {
+			status, payload := c.result(ctx, j.kind, j.arg)
+			out.put(j.call, status, payload)
+		}
+	}
+	head, workers := make([]byte, pipeHead), 0
+	for {
+		call, kind, arg, err := readPiped(r, head)
+		if err != nil {
+			return
+		}
+		j := job{call, kind, arg}
+		select {
+		case jobs <- j:
+			continue
+		default:
+		}
+		if workers == callsPerPeer {
+			jobs <- j // calls have deadlines, so that this ends
+			continue
+		}
+		workers++
+		if !c.node.spawn(func() { work(j) }) {
+			return
+		}
+	}
+}
