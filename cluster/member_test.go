@@ -231,15 +231,19 @@ func TestDataOfAnotherCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Nodes[0].Kill()
-	log, err := os.ReadFile(filepath.Join(b.Nodes[0].Dir(), "raft.db"))
-	if err != nil {
+	wal := filepath.Join(n.Dir(), "wal")
+	if err := os.RemoveAll(wal); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(n.Dir(), "raft.db"), log, 0o600); err != nil {
+	if err := os.CopyFS(wal, os.DirFS(filepath.Join(b.Nodes[0].Dir(), "wal"))); err != nil {
 		t.Fatal(err)
 	}
 	n.Start()
-	err = <-n.Failed()
+	select {
+	case err = <-n.Failed():
+	case <-time.After(harness.Patience):
+		t.Fatal("the node goes on with the log of another cluster")
+	}
 	if err == nil || !strings.Contains(err.Error(), "is of cluster") {
 		t.Errorf("a log of another cluster: %v", err)
 	}
