@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	// batchesInFlight is how many batches an edge has under way; meanwhile the next gathers. More
-	// of them are smaller ones, and each costs a sync of the disk: two did better than four.
-	batchesInFlight = 2
+	// batchesInFlight is how many batches an edge has under way; meanwhile the next gathers. They
+	// gather once more at the leader, where a batch costs a disk sync, so that many small ones here do
+	// no harm, while a command that waits here, too, would wait twice.
+	batchesInFlight = 16
 	// batchItems and batchBytes bound one batch.
 	batchItems = 512
 	batchBytes = 1 << 20
@@ -50,6 +51,7 @@ type edge struct {
 	queue   chan *proposal
 	waiting atomic.Int64 // bytes in queue
 	slot    chan struct{}
+	idle    chan []*proposal // taken by a goroutine that has sent a batch before
 	session *session
 }
 
@@ -58,7 +60,7 @@ func newEdge(n *Node) (*edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &edge{node: n, queue: make(chan *proposal, queueItems), slot: make(chan struct{}, batchesInFlight), session: s}, nil
+	return &edge{node: n, queue: make(chan *proposal, queueItems), slot: make(chan struct{}, batchesInFlight), idle: make(chan []*proposal), session: s}, nil
 }
 
 // propose sends c and waits for its outcome.
@@ -150,10 +152,25 @@ func (e *edge) run() {
 			return
 		}
 		batch := e.gather(first)
-		e.node.spawn(func() {
-			e.send(batch, fsm.SessionID{})
-			<-e.slot
-		})
+		select {
+		case e.idle <- batch:
+		default:
+			e.node.spawn(func() { e.deliver(batch) })
+		}
+	}
+}
+
+// deliver sends batches, one after the other, until the node closes. There are as many of
+// it as batches were ever under way at once: a new goroutine for each would grow its stack anew.
+func (e *edge) deliver(batch []*proposal) {
+	for {
+		e.send(batch, fsm.SessionID{})
+		<-e.slot
+		select {
+		case batch = <-e.idle:
+		case <-e.node.ctx.Done():
+			return
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokengrove/grove/cluster"
 	"github.com/tokengrove/grove/fsm"

@@ -111,6 +111,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.spawn(n.links.serve)
 	n.spawn(n.proposer.run)
+	go n.proposer.land()
 	n.spawn(n.edge.run)
 	n.spawn(n.renew)
 	if err := n.begin(); err != nil {

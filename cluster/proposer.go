@@ -27,9 +27,16 @@ const (
 // proposer is the leader's side of group commit: groups of all edges become one log
 // entry. It runs on every node; Raft refuses where the node does not lead.
 type proposer struct {
-	node *Node
-	in   chan *submission
-	slot chan struct{}
+	node    *Node
+	in      chan *submission
+	slot    chan struct{}
+	flights chan flight
+}
+
+// flight is one log entry under way.
+type flight struct {
+	batch  []*submission
+	future raft.ApplyFuture
 }
 
 // submission is one group and where its results go. done has room for one answer.
@@ -40,7 +47,7 @@ type submission struct {
 }
 
 func newProposer(n *Node) *proposer {
-	return &proposer{node: n, in: make(chan *submission, submissions), slot: make(chan struct{}, entriesInFlight)}
+	return &proposer{node: n, in: make(chan *submission, submissions), slot: make(chan struct{}, entriesInFlight), flights: make(chan flight, entriesInFlight)}
 }
 
 // submit has g applied and returns its results. errNotLeader and errBusy mean that
@@ -86,11 +93,22 @@ func (p *proposer) run() {
 			deliver(batch, outcome{err: err})
 			continue
 		}
-		p.node.spawn(func() {
-			err := p.node.outcomeOf(f)
+		p.flights <- flight{batch, f} // has room for all slots
+	}
+}
+
+// land waits for the entries under way, in order, until the node closes. A future that Raft
+// leaves unanswered when it shuts down keeps it for ever, so that the node does not wait for it.
+func (p *proposer) land() {
+	for {
+		select {
+		case f := <-p.flights:
+			err := f.future.Error()
 			<-p.slot
-			p.finish(batch, f, err)
-		})
+			p.finish(f.batch, f.future, err)
+		case <-p.node.ctx.Done():
+			return
+		}
 	}
 }
 
