@@ -76,9 +76,14 @@ func mustDecMode() cbor.DecMode {
 	return m
 }
 
-// EncodeCommand returns the kind and the CBOR body of c. It reads the body back: a command
-// that apply could not decode would stop every node, and must not be proposed.
+// EncodeCommand returns the kind and the CBOR body of c. What the library wrote it reads back: a
+// command that apply could not decode would stop every node, and must not be proposed.
 func EncodeCommand(c Command) (Kind, []byte, error) {
+	if f, ok := c.(fastCommand); ok {
+		if b, ok := f.appendFields(make([]byte, 0, 256)); ok {
+			return c.Kind(), b, nil
+		}
+	}
 	b, err := encMode.Marshal(c)
 	if err != nil {
 		return 0, nil, fmt.Errorf("encoding command kind %d: %w", c.Kind(), err)
@@ -96,6 +101,12 @@ func DecodeCommand(k Kind, body []byte) (Command, error) {
 		return nil, fmt.Errorf("unknown command kind %d", k)
 	}
 	c := fresh()
+	if f, ok := c.(fastCommand); ok {
+		if readFast(f, body) {
+			return c, nil
+		}
+		c = fresh()
+	}
 	if err := decMode.Unmarshal(body, c); err != nil {
 		return nil, fmt.Errorf("decoding command kind %d: %w", k, err)
 	}
@@ -164,6 +175,9 @@ func DecodeGroup(b []byte) (Group, []byte, error) {
 
 // AppendResults appends the CBOR form of rs to dst.
 func AppendResults(dst []byte, rs []Result) ([]byte, error) {
+	if b, ok := appendFast(dst, rs); ok {
+		return b, nil
+	}
 	b, err := encMode.Marshal(rs)
 	if err != nil {
 		return nil, fmt.Errorf("encoding results: %w", err)
@@ -173,6 +187,9 @@ func AppendResults(dst []byte, rs []Result) ([]byte, error) {
 
 // DecodeResults is the inverse of AppendResults.
 func DecodeResults(b []byte) ([]Result, error) {
+	if rs, ok := readFastResults(b); ok {
+		return rs, nil
+	}
 	var rs []Result
 	if err := decMode.Unmarshal(b, &rs); err != nil {
 		return nil, fmt.Errorf("decoding results: %w", err)
