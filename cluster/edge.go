@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -151,6 +152,7 @@ func (e *edge) run() {
 		case <-e.node.ctx.Done():
 			return
 		}
+		runtime.Gosched() // who is about to propose may join
 		batch := e.gather(first)
 		select {
 		case e.idle <- batch:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -82,6 +83,7 @@ func (f *frames) run(w io.Writer, done <-chan struct{}) {
 		case <-done:
 			return
 		}
+		runtime.Gosched() // who is about to put may join
 		f.mu.Lock()
 		out := f.pending
 		f.pending, f.spare = f.spare[:0], nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -86,6 +87,7 @@ func (p *proposer) run() {
 		case <-p.node.ctx.Done():
 			return
 		}
+		runtime.Gosched() // who is about to submit may join
 		batch := p.gather(first)
 		f, err := p.propose(batch)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -57,6 +58,7 @@ func (q *rounds) get(ctx context.Context) (uint64, error) {
 
 func (q *rounds) run() {
 	for {
+		runtime.Gosched() // who is about to ask may join
 		q.mu.Lock()
 		r := q.next
 		q.next = nil
