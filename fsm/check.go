@@ -9,9 +9,30 @@ import (
 // Check verifies every invariant of the state and names the first that does not hold.
 // It reads everything: O(state).
 func (m *Machine) Check() error {
-	if err := m.forest.Check(); err != nil {
-		return fmt.Errorf("forest: %w", err)
+	for _, check := range m.checks() {
+		if err := check(); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// checks are the parts of Check. They only read, and may run side by side.
+func (m *Machine) checks() []func() error {
+	checks := []func() error{m.checkRest}
+	for _, check := range m.forest.Checks() {
+		checks = append(checks, func() error {
+			if err := check(); err != nil {
+				return fmt.Errorf("forest: %w", err)
+			}
+			return nil
+		})
+	}
+	return checks
+}
+
+// checkRest verifies everything but the forest.
+func (m *Machine) checkRest() error {
 	if !m.Initialized() && (m.forest.Len() > 0 || len(m.policies) > 0 || len(m.roles) > 0) {
 		return fmt.Errorf("state before the cluster was initialized")
 	}

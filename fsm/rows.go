@@ -114,6 +114,29 @@ func (f *Frozen) Index() uint64 { return f.header.Index }
 // Rows yields every row in canonical order: equal states yield equal rows on every
 // replica. It stops at the first error of yield and returns it.
 func (f *Frozen) Rows(yield func(RowKind, any) error) error {
+	return f.rows(yield, func(t forest.TokenRow) error { return yield(RowToken, t) })
+}
+
+// Encoded is Rows with the CBOR body of each row, which is good until the next one.
+func (f *Frozen) Encoded(yield func(kind RowKind, body []byte) error) error {
+	var body []byte
+	var err error
+	other := func(kind RowKind, row any) error {
+		if body, err = appendRow(body[:0], kind, row); err != nil {
+			return err
+		}
+		return yield(kind, body)
+	}
+	return f.rows(other, func(t forest.TokenRow) error {
+		if body, err = appendTokenRow(body[:0], &t); err != nil {
+			return err
+		}
+		return yield(RowToken, body)
+	})
+}
+
+// rows yields the rows of tokens to tokens, and all others to yield.
+func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRow) error) error {
 	if err := yield(RowHeader, f.header); err != nil {
 		return err
 	}
@@ -135,7 +158,7 @@ func (f *Frozen) Rows(yield func(RowKind, any) error) error {
 	if err := rowsOf(RowChange, f.changes, yield); err != nil {
 		return err
 	}
-	if err := f.forest.Tokens(func(t forest.TokenRow) error { return yield(RowToken, t) }); err != nil {
+	if err := f.forest.Tokens(tokens); err != nil {
 		return err
 	}
 	if err := rowsOf(RowJoinToken, f.joins, yield); err != nil {
@@ -170,13 +193,39 @@ func NewRestorer() *Restorer {
 // Add takes the next row: its kind and its CBOR body. Rows must come in the order in
 // which Frozen.Rows yields them; unknown kinds and fields are errors.
 func (r *Restorer) Add(kind RowKind, body []byte) error {
+	if kind == RowToken {
+		var row forest.TokenRow
+		if err := DecodeTokenRow(string(body), &row); err != nil {
+			return err
+		}
+		return r.AddToken(&row)
+	}
+	if err := r.turn(kind); err != nil {
+		return err
+	}
+	if err := r.add(kind, body); err != nil {
+		return fmt.Errorf("snapshot row of kind %d: %w", kind, err)
+	}
+	return nil
+}
+
+// AddToken is Add for a row of kind RowToken that was decoded before. It keeps nothing of it.
+func (r *Restorer) AddToken(row *forest.TokenRow) error {
+	if err := r.turn(RowToken); err != nil {
+		return err
+	}
+	if err := r.forest.Add(*row); err != nil {
+		return fmt.Errorf("snapshot row of kind %d: %w", RowToken, err)
+	}
+	return nil
+}
+
+// turn checks that a row of kind may come next.
+func (r *Restorer) turn(kind RowKind) error {
 	if kind < r.last || (kind == RowHeader) != (r.last == 0) {
 		return fmt.Errorf("snapshot row of kind %d after one of kind %d", kind, r.last)
 	}
 	r.last = kind
-	if err := r.add(kind, body); err != nil {
-		return fmt.Errorf("snapshot row of kind %d: %w", kind, err)
-	}
 	return nil
 }
 
@@ -207,8 +256,6 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, func(mb Member) error { return putOnce(m.members, mb.ID, mb) })
 	case RowChange:
 		return decodeRow(body, m.changes.restore)
-	case RowToken:
-		return decodeRow(body, r.forest.Add)
 	case RowJoinToken:
 		return decodeRow(body, func(t JoinToken) error { return putOnce(m.joining.tokens, t.Hash, t) })
 	case RowTrust:
@@ -235,16 +282,37 @@ func putOnce[K comparable, V any](dst map[K]V, k K, v V) error {
 
 // Finish links everything and returns the machine, after Check.
 func (r *Restorer) Finish() (*Machine, error) {
+	m, checks, err := r.Link()
+	if err != nil {
+		return nil, err
+	}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Link links everything and returns the machine, with the checks that it must pass before anybody
+// may trust it. They only read it, and may run side by side.
+func (r *Restorer) Link() (*Machine, []func() error, error) {
 	if r.last == 0 {
-		return nil, fmt.Errorf("snapshot has no header row")
+		return nil, nil, fmt.Errorf("snapshot has no header row")
 	}
 	f, err := r.forest.Finish()
 	if err != nil {
-		return nil, fmt.Errorf("restoring the forest: %w", err)
+		return nil, nil, fmt.Errorf("restoring the forest: %w", err)
 	}
 	r.machine.forest = f
-	if err := r.machine.Check(); err != nil {
-		return nil, fmt.Errorf("restored state: %w", err)
+	checks := r.machine.checks()
+	for i, check := range checks {
+		checks[i] = func() error {
+			if err := check(); err != nil {
+				return fmt.Errorf("restored state: %w", err)
+			}
+			return nil
+		}
 	}
-	return r.machine, nil
+	return r.machine, checks, nil
 }

@@ -3,7 +3,8 @@
 // Contract: what Write wrote, Read restores, or Read fails: a truncated, flipped or padded
 // file never restores. Equal states give equal bytes. An unknown version (ErrVersion)
 // and damage (ErrCorrupt) are different errors, and neither stands for an error of the
-// reader. Both directions stream: memory is the state's own and one block.
+// reader. Both directions stream: memory is the state's own and one block, and a few blocks
+// while it is read.
 //
 // The layout of version 1:
 //

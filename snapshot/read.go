@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -35,44 +38,84 @@ type Info struct {
 // Read restores a machine. It reads r to its end and checks everything before it returns
 // one: checksums, order, invariants. A machine that Read made is nobody else's yet. An error
 // of r itself is returned as it is, and is neither ErrCorrupt nor ErrVersion.
+//
+// A block is read and summed up, the next ones are decompressed and decoded, and an earlier one is
+// put into the machine, all at the same time; rows are put in one after the other, in the order of
+// the file, so that what comes out does not depend on who was faster.
 func Read(r io.Reader) (*fsm.Machine, error) {
 	restorer := fsm.NewRestorer()
-	if _, err := scan(r, restorer.Add); err != nil {
+	if _, err := scan(r, adder(restorer)); err != nil {
 		return nil, err
 	}
-	m, err := restorer.Finish()
+	m, checks, err := restorer.Link()
+	if err == nil {
+		err = beside(checks)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return m, nil
 }
 
-// Inspect verifies a snapshot's checksums without restoring it.
-func Inspect(r io.Reader) (Info, error) {
-	return scan(r, func(fsm.RowKind, []byte) error { return nil })
+// adder gives rows to a Restorer.
+func adder(to *fsm.Restorer) func(*row) error {
+	return func(r *row) error {
+		if r.token != nil {
+			return to.AddToken(r.token)
+		}
+		return to.Add(r.kind, []byte(r.body))
+	}
 }
 
-func scan(r io.Reader, use func(fsm.RowKind, []byte) error) (Info, error) {
+// beside runs checks side by side, and returns the error of the first in the list that has one.
+func beside(checks []func() error) error {
+	errs := make([]error, len(checks))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(checks)); i = next.Add(1) - 1 {
+				errs[i] = checks[i]()
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Inspect verifies a snapshot's checksums without restoring it.
+func Inspect(r io.Reader) (Info, error) {
+	return scan(r, func(*row) error { return nil })
+}
+
+// scan hands the rows of a file to use, in order.
+func scan(r io.Reader, use func(*row) error) (Info, error) {
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxBlock))
+	if err != nil {
+		return Info{}, fmt.Errorf("opening zstd: %w", err)
+	}
+	defer z.Close()
 	s := scanner{file: r, sum: sha256.New(), info: Info{ByKind: map[fsm.RowKind]uint64{}}, use: use}
 	s.in = io.TeeReader(r, s.sum)
 	if err := s.header(); err != nil {
 		return s.info, err
 	}
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock))
-	if err != nil {
-		return s.info, fmt.Errorf("opening zstd: %w", err)
-	}
-	defer z.Close()
-	s.zstd = z
-	for {
-		more, err := s.block()
-		if err != nil {
+	var ahead sync.WaitGroup
+	defer ahead.Wait()
+	stop := make(chan struct{})
+	defer close(stop)
+	blocks := s.blocks(z, &ahead, stop)
+	for b := range blocks {
+		if err := s.take(<-b); err != nil {
 			return s.info, err
 		}
-		if !more {
-			return s.info, s.trailer()
-		}
 	}
+	return s.info, s.trailer()
 }
 
 // scanner reads a file block by block and sums up its bytes.
@@ -80,10 +123,50 @@ type scanner struct {
 	file io.Reader
 	in   io.Reader // file, summed
 	sum  hash.Hash
-	zstd *zstd.Decoder
 	info Info
-	use  func(fsm.RowKind, []byte) error
-	rows []byte
+	use  func(*row) error
+}
+
+// blocks reads the blocks of the file, up to the end mark or an error, and has each decoded beside
+// the others. The channels come in the order of the file and yield one block each. Both kinds of
+// goroutines are counted in wg, and end when stop is closed.
+func (s *scanner) blocks(z *zstd.Decoder, wg *sync.WaitGroup, stop <-chan struct{}) <-chan chan block {
+	out := make(chan chan block, runtime.GOMAXPROCS(0)) // so many are decoded ahead
+	wg.Go(func() {
+		defer close(out)
+		for more := true; more; {
+			compressed, err := s.block()
+			if compressed == nil && err == nil {
+				return
+			}
+			more = err == nil
+			b := make(chan block, 1)
+			select {
+			case out <- b:
+			case <-stop:
+				return
+			}
+			if err != nil {
+				b <- block{err: err}
+				continue
+			}
+			wg.Go(func() { b <- decoded(z, compressed) })
+		}
+	})
+	return out
+}
+
+// take hands the rows of a block on.
+func (s *scanner) take(b block) error {
+	for i := range b.rows {
+		r := &b.rows[i]
+		if err := s.use(r); err != nil {
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		s.info.Rows++
+		s.info.ByKind[r.kind]++
+	}
+	return b.err
 }
 
 func (s *scanner) read(part string, n int) ([]byte, error) {
@@ -120,46 +203,20 @@ func (s *scanner) header() error {
 	return nil
 }
 
-// block reads one block and hands its rows on; false at the end mark.
-func (s *scanner) block() (bool, error) {
+// block reads one compressed block; nil at the end mark.
+func (s *scanner) block() ([]byte, error) {
 	b, err := s.read("block length", 4)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	size := binary.BigEndian.Uint32(b)
 	if size == 0 {
-		return false, nil
+		return nil, nil
 	}
 	if size > maxBlock {
-		return false, fmt.Errorf("%w: block of %d bytes, at most %d", ErrCorrupt, size, maxBlock)
+		return nil, fmt.Errorf("%w: block of %d bytes, at most %d", ErrCorrupt, size, maxBlock)
 	}
-	if b, err = s.read("block", int(size)); err != nil {
-		return false, err
-	}
-	if s.rows, err = s.zstd.DecodeAll(b, s.rows[:0]); err != nil {
-		return false, fmt.Errorf("%w: block: %w", ErrCorrupt, err)
-	}
-	for rest := s.rows; len(rest) > 0; {
-		if rest, err = s.row(rest); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-func (s *scanner) row(b []byte) ([]byte, error) {
-	kind := fsm.RowKind(b[0])
-	size, n := binary.Uvarint(b[1:])
-	if n <= 0 || size > uint64(len(b)-1-n) {
-		return nil, fmt.Errorf("%w: row longer than its block", ErrCorrupt)
-	}
-	body, rest := b[1+n:1+n+int(size)], b[1+n+int(size):]
-	if err := s.use(kind, body); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	s.info.Rows++
-	s.info.ByKind[kind]++
-	return rest, nil
+	return s.read("block", int(size))
 }
 
 func (s *scanner) trailer() error {

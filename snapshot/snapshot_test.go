@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -56,6 +57,84 @@ func TestSeveralBlocks(t *testing.T) {
 	if !bytes.Equal(written(t, got), file) {
 		t.Error("a restored machine writes other bytes")
 	}
+}
+
+// TestReadIsRowByRow: what Read decodes ahead and checks side by side is the state that the rows
+// make one after the other.
+func TestReadIsRowByRow(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]*fsm.Machine{
+		"several blocks": sample(t, 12_000).machine,
+		"reclaiming":     reclaiming(t).machine,
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := written(t, m)
+			restorer := fsm.NewRestorer()
+			if _, err := scan(bytes.NewReader(file), func(r *row) error { return restorer.Add(r.kind, []byte(r.body)) }); err != nil {
+				t.Fatal(err)
+			}
+			slow, err := restorer.Finish()
+			if err != nil {
+				t.Fatal(err)
+			}
+			fast, err := Read(bytes.NewReader(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := Digest(slow.Freeze())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := Digest(fast.Freeze()); err != nil || got != want {
+				t.Errorf("digest %x, %v, want %x", got, err, want)
+			}
+		})
+	}
+}
+
+// TestDamagedRowsAreRefused: a row that is whole, in a file whose sums are right, may still be none.
+func TestDamagedRowsAreRefused(t *testing.T) {
+	t.Parallel()
+	file := written(t, sample(t, 300).machine)
+	z, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	plain, err := z.DecodeAll(file[len(magic)+6:][:binary.BigEndian.Uint32(file[len(magic)+2:])], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := split(plain)
+	for i, r := range whole.rows {
+		if r.kind != fsm.RowToken {
+			continue
+		}
+		for name, body := range map[string]string{
+			"cut":     r.body[:len(r.body)-1],
+			"padded":  r.body + "\x00",
+			"empty":   "",
+			"doubled": r.body + r.body,
+		} {
+			bad := slices.Clone(whole.rows)
+			bad[i].body = body
+			restorer := fsm.NewRestorer()
+			s := scanner{info: Info{ByKind: map[fsm.RowKind]uint64{}}, use: adder(restorer)}
+			if err := s.take(parse(joined(bad))); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("row %d, %s: %v, want ErrCorrupt", i, name, err)
+			}
+		}
+	}
+}
+
+// joined is the inverse of split.
+func joined(rows []row) []byte {
+	var b []byte
+	for _, r := range rows {
+		b = binary.AppendUvarint(append(b, byte(r.kind)), uint64(len(r.body)))
+		b = append(b, r.body...)
+	}
+	return b
 }
 
 func TestInspect(t *testing.T) {
@@ -267,15 +346,19 @@ func FuzzRows(f *testing.F) {
 	}
 	f.Add(rows)
 	f.Fuzz(func(t *testing.T, rows []byte) {
-		restorer := fsm.NewRestorer()
-		s := scanner{info: Info{ByKind: map[fsm.RowKind]uint64{}}, use: restorer.Add}
-		for len(rows) > 0 {
-			var err error
-			if rows, err = s.row(rows); err != nil {
-				return
-			}
+		// Decoded ahead and one by one, rows mean the same.
+		fast, slow := fsm.NewRestorer(), fsm.NewRestorer()
+		ahead := scanner{info: Info{ByKind: map[fsm.RowKind]uint64{}}, use: adder(fast)}
+		single := scanner{info: Info{ByKind: map[fsm.RowKind]uint64{}}, use: func(r *row) error { return slow.Add(r.kind, []byte(r.body)) }}
+		b := parse(rows)
+		err, err2 := ahead.take(b), single.take(b)
+		if (err == nil) != (err2 == nil) {
+			t.Fatalf("decoded ahead: %v, one by one: %v", err, err2)
 		}
-		m, err := restorer.Finish()
+		if err != nil {
+			return
+		}
+		m, err := fast.Finish()
 		if err != nil {
 			return
 		}

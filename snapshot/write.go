@@ -7,7 +7,6 @@ import (
 	"hash"
 	"io"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/tokengrove/grove/fsm"
@@ -99,16 +98,8 @@ func Digest(f *fsm.Frozen) ([sha256.Size]byte, error) {
 // encodeRows yields kind and length, and the CBOR body, of every row. Both are valid until
 // the next call.
 func encodeRows(f *fsm.Frozen, yield func(head, body []byte) error) error {
-	enc, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		return fmt.Errorf("CBOR options: %w", err)
-	}
 	var head []byte
-	return f.Rows(func(kind fsm.RowKind, row any) error {
-		body, err := enc.Marshal(row)
-		if err != nil {
-			return fmt.Errorf("encoding snapshot row of kind %d: %w", kind, err)
-		}
+	return f.Encoded(func(kind fsm.RowKind, body []byte) error {
 		head = binary.AppendUvarint(append(head[:0], byte(kind)), uint64(len(body)))
 		return yield(head, body)
 	})

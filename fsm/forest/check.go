@@ -8,49 +8,80 @@ import (
 // Check verifies every invariant of the package comment and names the first that does
 // not hold. It reads everything: O(tokens), some seconds for five million.
 func (f *Forest) Check() error {
-	for _, c := range []struct {
-		what string
-		run  func() error
-	}{
-		{"indexes", f.checkIndexes},
-		{"trees", f.checkTrees},
-		{"paths", f.checkPaths},
-		{"order of paths", f.checkOrder},
-		{"properties", f.checkProperties},
-		{"deadlines", f.checkDeadlines},
-		{"reclaim queue", f.checkQueue},
-		{"memory", f.checkMemory},
-	} {
-		if err := c.run(); err != nil {
-			return fmt.Errorf("%s: %w", c.what, err)
+	for _, check := range f.Checks() {
+		if err := check(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// checkIndexes: hash and accessor lead to their token and to no other; creation numbers
-// are unique.
-func (f *Forest) checkIndexes() error {
+// Checks are the parts of Check, the longest first. They only read, and may run side by side.
+func (f *Forest) Checks() []func() error {
+	var checks []func() error
+	for _, c := range []struct {
+		what string
+		run  func() error
+	}{
+		{"hashes", f.checkHashes},
+		{"accessors", f.checkAccessors},
+		{"trees", f.checkTrees},
+		{"paths", f.checkPaths},
+		{"deadlines", f.checkDeadlines},
+		{"creation numbers", f.checkNumbers},
+		{"properties", f.checkProperties},
+		{"order of paths", f.checkOrder},
+		{"reclaim queue", f.checkQueue},
+		{"memory", f.checkMemory},
+	} {
+		checks = append(checks, func() error {
+			if err := c.run(); err != nil {
+				return fmt.Errorf("%s: %w", c.what, err)
+			}
+			return nil
+		})
+	}
+	return checks
+}
+
+// checkHashes: each hash leads to its token and to no other.
+func (f *Forest) checkHashes() error {
+	for r := range f.Walk {
+		if n := f.node(r); f.Find(n.hash) != r {
+			return fmt.Errorf("token %s is not found by its hash", n.hash)
+		}
+	}
+	if f.byHash.count != f.Len() {
+		return fmt.Errorf("%d tokens, %d hashes", f.Len(), f.byHash.count)
+	}
+	return f.byHash.check()
+}
+
+// checkAccessors: each accessor leads to its token and to no other.
+func (f *Forest) checkAccessors() error {
+	for r := range f.Walk {
+		if f.byAccessor.find(f.accessorHash(r), func(i uint32) bool { return f.sameAccessor(Ref(i), r) }) != uint32(r) {
+			return fmt.Errorf("token %s is not found by its accessor", f.node(r).hash)
+		}
+	}
+	if f.byAccessor.count != f.Len() {
+		return fmt.Errorf("%d tokens, %d accessors", f.Len(), f.byAccessor.count)
+	}
+	return f.byAccessor.check()
+}
+
+// checkNumbers: creation numbers are unique, and below that of the next token.
+func (f *Forest) checkNumbers() error {
 	seqs := make([]uint64, 0, f.Len())
 	for r := range f.Walk {
 		n := f.node(r)
-		seqs = append(seqs, n.seq)
-		switch {
-		case f.Find(n.hash) != r:
-			return fmt.Errorf("token %s is not found by its hash", n.hash)
-		case f.byAccessor.find(f.accessorHash(r), func(i uint32) bool { return f.sameAccessor(Ref(i), r) }) != uint32(r):
-			return fmt.Errorf("token %s is not found by its accessor", n.hash)
-		case n.seq == 0 || n.seq >= f.nextSeq:
+		if n.seq == 0 || n.seq >= f.nextSeq {
 			return fmt.Errorf("token %s has number %d, the next is %d", n.hash, n.seq, f.nextSeq)
 		}
+		seqs = append(seqs, n.seq)
 	}
-	if f.byHash.count != f.Len() || f.byAccessor.count != f.Len() || len(seqs) != f.Len() {
-		return fmt.Errorf("%d tokens (%d in memory), %d hashes, %d accessors", f.Len(), len(seqs), f.byHash.count, f.byAccessor.count)
-	}
-	for _, x := range []*index{&f.byHash, &f.byAccessor, &f.paths.byName, &f.properties.byText} {
-		if err := x.check(); err != nil {
-			return err
-		}
+	if len(seqs) != f.Len() {
+		return fmt.Errorf("%d tokens, %d in memory", f.Len(), len(seqs))
 	}
 	slices.Sort(seqs)
 	for i := 1; i < len(seqs); i++ {
@@ -156,7 +187,7 @@ func (f *Forest) checkOrder() error {
 	if ordered != live || f.paths.byName.count != live {
 		return fmt.Errorf("%d live paths, %d in order, %d by name", live, ordered, f.paths.byName.count)
 	}
-	return nil
+	return f.paths.byName.check()
 }
 
 // checkProperties: each is stored once and counts its tokens.
@@ -179,7 +210,7 @@ func (f *Forest) checkProperties() error {
 	if f.properties.byText.count != len(texts) {
 		return fmt.Errorf("%d, and %d by text", len(texts), f.properties.byText.count)
 	}
-	return nil
+	return f.properties.byText.check()
 }
 
 // checkDeadlines: what is active and has a deadline is in the heap, and in heap order.

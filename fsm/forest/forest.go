@@ -141,7 +141,10 @@ func (f *Forest) accessorHash(r Ref) uint64 {
 // Record returns a copy of the token that shares no memory that can change.
 func (f *Forest) Record(r Ref) token.Record {
 	n := f.node(r)
-	return n.record(f.Parent(r).hash(f), f.paths.at(n.source.path), f.properties.at(n.properties))
+	rec := token.Record{Parent: f.Parent(r).hash(f)}
+	f.properties.at(n.properties).into(&rec)
+	n.into(&rec, f.paths.at(n.source.path))
+	return rec
 }
 
 // Parent returns the parent of r, 0 for an orphan.

@@ -58,13 +58,22 @@ func (z *Frozen) Header() Header { return z.header }
 // Tokens yields the rows of all tokens in the order of creation. Equal forests yield
 // equal rows on every replica. It stops at the first error of yield and returns it.
 func (z *Frozen) Tokens(yield func(TokenRow) error) error {
-	turns := z.turns()
+	maker := rowMaker{Frozen: z, turns: z.turns()}
 	for _, o := range z.oldestFirst() {
-		if err := yield(z.row(o.ref, turns)); err != nil {
+		if err := yield(maker.row(o.ref)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rowMaker makes the rows of an image. Neighbours mostly have the same properties, so the last
+// are kept decoded; rows share their lists.
+type rowMaker struct {
+	*Frozen
+	turns      map[link]uint64
+	properties uint32
+	common     token.Record
 }
 
 // turns numbers what is in the reclaim queue.
@@ -104,21 +113,28 @@ func (z *Frozen) oldestFirst() []numbered {
 	return all
 }
 
-func (z *Frozen) row(ref uint32, turns map[link]uint64) TokenRow {
+func (z *rowMaker) row(ref uint32) TokenRow {
 	n := z.nodes.at(ref)
-	row := TokenRow{Seq: n.seq, State: n.state, PathTurn: turns[linkToPath(n.source.path)]}
-	if n.state != Active {
-		row.Turn = turns[link(ref)]
+	if n.properties != z.properties {
+		z.properties, z.common = n.properties, token.Record{}
+		z.Frozen.properties.at(n.properties).into(&z.common)
 	}
-	var parent token.Hash
+	row := TokenRow{Seq: n.seq, State: n.state, Record: z.common}
+	if len(z.turns) > 0 {
+		row.PathTurn = z.turns[linkToPath(n.source.path)]
+	}
+	if n.state != Active {
+		row.Turn = z.turns[link(ref)]
+	}
+	rec := &row.Record
+	n.into(rec, z.paths.at(n.source.path))
 	if n.kin.parent != 0 {
 		p := z.nodes.at(uint32(n.kin.parent))
 		if p.state == Orphaning {
 			row.Under = p.hash
 		} else {
-			parent = p.hash
+			rec.Parent = p.hash
 		}
 	}
-	row.Record = n.record(parent, z.paths.at(n.source.path), z.properties.at(n.properties))
 	return row
 }

@@ -79,23 +79,18 @@ func (n *node) fill(rec *token.Record, seq uint64, state State) {
 	n.state = state
 }
 
-// record is the inverse of fill, given what the node refers to.
-func (n *node) record(parent token.Hash, p *path, props *properties) token.Record {
-	rec := token.Record{
-		Hash:     n.hash,
-		Parent:   parent,
-		Path:     p.name,
-		Created:  n.terms.created,
-		UsesLeft: n.usesLeft,
-		Deadline: n.terms.deadline,
-		Renewed:  n.terms.renewed,
-		LeaseTTL: n.terms.leaseTTL,
-	}
-	props.into(&rec)
+// into is the inverse of fill: it sets what rec takes from the node and its path.
+func (n *node) into(rec *token.Record, p *path) {
+	rec.Hash = n.hash
+	rec.Path = p.name
+	rec.Created = n.terms.created
+	rec.UsesLeft = n.usesLeft
+	rec.Deadline = n.terms.deadline
+	rec.Renewed = n.terms.renewed
+	rec.LeaseTTL = n.terms.leaseTTL
 	if n.accessLen != longAccessor {
 		rec.Accessor = token.Accessor(n.accessor[:n.accessLen])
 	}
-	return rec
 }
 
 // adopt makes r the newest child of parent.

@@ -3,6 +3,7 @@ package forest
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Builder makes a forest from the rows of a snapshot: one that behaves like the frozen
@@ -115,7 +116,7 @@ func (b *Builder) path(row *TokenRow) (uint32, error) {
 	}
 	i := b.forest.paths.alloc()
 	p := b.forest.paths.edit(i)
-	p.name, p.dead = row.Record.Path, true
+	p.name, p.dead = strings.Clone(row.Record.Path), true
 	b.dead[row.PathTurn] = i
 	return i, b.turn(row.PathTurn, linkToPath(i))
 }
