@@ -237,6 +237,9 @@ func (n *Node) Barrier(ctx context.Context) error {
 
 // WaitIndex returns when the local machine has applied index.
 func (n *Node) WaitIndex(ctx context.Context, index uint64) error {
+	if n.replica.applied.Load() >= index {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	if err := n.replica.wait(ctx, index); err != nil {

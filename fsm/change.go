@@ -101,6 +101,14 @@ func (m *Machine) outdated(c Command, caller forest.Ref, epoch uint64) bool {
 	return ok && r.stale(m, epoch)
 }
 
+// PoliciesChanged reports whether one of some policies may have changed after epoch.
+func (m *Machine) PoliciesChanged(names []string, epoch uint64) bool {
+	if epoch == m.epoch {
+		return false
+	}
+	return epoch < m.changes.floor || epoch > m.epoch || slices.ContainsFunc(names, func(p string) bool { return m.changes.since(policyKey(p), epoch) })
+}
+
 // stale: the role and the mount's TTLs shaped the token.
 func (c *CreateToken) stale(m *Machine, epoch uint64) bool {
 	return m.changes.since(mountKey(tokenMount), epoch) || (c.Token.Role != "" && m.changes.since(roleKey(c.Token.Role), epoch))

@@ -1,24 +1,22 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/token"
 	"github.com/tokengrove/grove/httpapi/acl"
 )
-
-// requestTimeout bounds every request.
-const requestTimeout = 30 * time.Second
 
 // attempts bounds how often a request is evaluated again because what it relied on changed.
 const attempts = 20
@@ -31,6 +29,7 @@ type api struct {
 	log     hclog.Logger
 	now     func() time.Time
 	acls    aclCache
+	hashes  atomic.Pointer[token.Hasher]
 }
 
 // New returns the handler of the whole API.
@@ -40,12 +39,17 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	a := &api{cfg: cfg, store: cfg.Store, cluster: cfg.Cluster, log: cfg.Logger, now: cfg.Now}
 	m := mux.NewRouter().SkipClean(true)
+	fixed := map[string]http.Handler{}
 	for i := range routes {
-		m.Handle("/v1/"+routes[i].path, a.adapt(&routes[i]))
+		path, h := "/v1/"+routes[i].path, a.adapt(&routes[i])
+		m.Handle(path, h)
+		if !strings.ContainsRune(path, '{') {
+			fixed[path] = h
+		}
 	}
 	m.PathPrefix("/v1/").Handler(a.adapt(nil))
 	m.NotFoundHandler = http.HandlerFunc(outside)
-	return a.guard(m), nil
+	return a.guard(fixed, m), nil
 }
 
 // outside answers what is not below /v1/.
@@ -54,14 +58,20 @@ func outside(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "404 page not found", http.StatusNotFound)
 }
 
+// Values of the headers that every answer has. They are shared, and never changed.
+var (
+	noStore     = []string{"no-store"}
+	contentJSON = []string{"application/json"}
+	onlyTLS     = []string{"max-age=31536000; includeSubDomains"}
+)
+
 // guard sets the headers that every answer has, gives the path of a list the slash at its
-// end by which it is routed, and turns a panic into a 500.
-func (a *api) guard(next http.Handler) http.Handler {
+// end by which it is routed, and turns a panic into a 500. Paths without variables are routed
+// here: the router would try one pattern after the other.
+func (a *api) guard(fixed map[string]http.Handler, router http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Type", "application/json")
-		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		h["Cache-Control"], h["Content-Type"], h["Strict-Transport-Security"] = noStore, contentJSON, onlyTLS
 		defer func() {
 			if e := recover(); e != nil {
 				a.log.Error("panic in a handler", "path", r.URL.Path, "panic", e, "stack", string(debug.Stack()))
@@ -71,16 +81,18 @@ func (a *api) guard(next http.Handler) http.Handler {
 		if op, _, err := operationOf(r); err == nil && op == acl.List && !strings.HasSuffix(r.URL.Path, "/") {
 			r.URL.Path += "/"
 		}
-		next.ServeHTTP(w, r)
+		if next := fixed[r.URL.Path]; next != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		router.ServeHTTP(w, r)
 	})
 }
 
 // adapt makes the handler of one route; nil is the route of every path that has none.
 func (a *api) adapt(rt *route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		rq := a.newRequest(ctx, r)
+		rq := a.newRequest(r.Context(), r)
 		served := rt
 		if climbs(rq.path) {
 			served = nil
@@ -197,7 +209,7 @@ func (a *api) attempt(rq *request, rt *route) (*response, error) {
 	case rq.wrap > 0:
 		return nil, errNoWrapping
 	case !op.write && rq.caller.Limited():
-		if err := a.charge(rq); err != nil {
+		if err := a.charge(rq, op.self); err != nil {
 			return nil, err
 		}
 	}
@@ -213,8 +225,9 @@ func noRoute(path string) error {
 }
 
 // charge takes a use for a read before it is served: the last use is served, and the
-// token is dead afterwards. The read then sees at least the index of the charge.
-func (a *api) charge(rq *request) error {
+// token is dead afterwards. The read then sees at least the index of the charge; one that
+// answers from the caller alone has all of it in the result of the charge.
+func (a *api) charge(rq *request, self bool) error {
 	if rq.answered {
 		return nil // by an attempt before
 	}
@@ -226,6 +239,9 @@ func (a *api) charge(rq *request) error {
 		rq.caller = *r.Caller
 	}
 	rq.age = -1
+	if self && r.Caller != nil {
+		return nil
+	}
 	return unavailable(a.store.WaitIndex(rq.ctx, r.Index))
 }
 

@@ -17,12 +17,15 @@ import (
 func (a *api) authorize(rq *request, rt *route) error {
 	var known bool
 	var rules *acl.ACL
+	var unknown policies
 	a.store.View(func(m *fsm.Machine) {
 		rq.identity, rq.now, rq.epoch = m.Identity(), m.Now(a.local()), m.Epoch()
 		if rq.caller, known = m.Lookup(rq.hash(rq.id), rq.now); !known {
 			return
 		}
-		rules = a.acls.of(m, rq.caller.Policies)
+		if rules = a.acls.find(m, rq.caller.Policies); rules == nil {
+			unknown = policiesOf(m, rq.caller.Policies)
+		}
 		rq.createOrUpdate(m, rt)
 	})
 	switch {
@@ -31,6 +34,9 @@ func (a *api) authorize(rq *request, rt *route) error {
 		return errBadToken
 	case !admits(rq.caller.BoundCIDRs, rq.http.RemoteAddr):
 		return errDenied
+	}
+	if rules == nil {
+		rules = a.acls.keep(rq.caller.Policies, unknown)
 	}
 	rq.decision = rules.Allowed(acl.Request{Op: rq.op, Path: rq.path, Data: rq.raw, Wrapped: rq.wrap > 0, WrapTTL: rq.wrap})
 	if !rq.decision.Allowed || (rt != nil && rt.sudo && !rq.decision.Sudo) {
@@ -50,37 +56,87 @@ func (rq *request) createOrUpdate(m *fsm.Machine, rt *route) {
 	}
 }
 
-// aclCache keeps compiled ACLs by the list of policies, for one epoch.
+// aclCache keeps compiled ACLs by the list of policies.
 type aclCache struct {
-	mu    sync.Mutex
+	mu   sync.Mutex
+	acls map[string]cachedACL
+}
+
+// cachedACL was compiled from the policies as they were at an epoch.
+type cachedACL struct {
+	acl   *acl.ACL
 	epoch uint64
-	acls  map[string]*acl.ACL
 }
 
 // maxACLs bounds the cache; beyond it, it starts anew.
 const maxACLs = 10_000
 
-// of returns the ACL of a list of policies at the machine's epoch. A policy that does not
-// exist gives no rights.
-func (c *aclCache) of(m *fsm.Machine, names []string) *acl.ACL {
-	key := strings.Join(names, "\x00")
+// find returns the ACL of a list of policies as they are now, if it is known.
+func (c *aclCache) find(m *fsm.Machine, names []string) *acl.ACL {
+	key := cacheKey(names)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.acls == nil || c.epoch != m.Epoch() || len(c.acls) >= maxACLs {
-		c.acls, c.epoch = map[string]*acl.ACL{}, m.Epoch()
+	found, ok := c.acls[key]
+	switch {
+	case !ok || m.PoliciesChanged(names, found.epoch):
+		return nil
+	case found.epoch != m.Epoch(): // other policies have changed
+		found.epoch = m.Epoch()
+		c.acls[key] = found
 	}
-	if a := c.acls[key]; a != nil {
-		return a
+	return found.acl
+}
+
+// keep compiles an ACL. It needs no lock of the machine.
+func (c *aclCache) keep(names []string, p policies) *acl.ACL {
+	a := acl.Compile(p.list)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.acls == nil || len(c.acls) >= maxACLs {
+		c.acls = map[string]cachedACL{}
 	}
-	var ps []policy.Policy
+	c.acls[cacheKey(names)] = cachedACL{a, p.epoch}
+	return a
+}
+
+func cacheKey(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return strings.Join(names, "\x00")
+}
+
+// policies are the contents of a list of policies at an epoch.
+type policies struct {
+	list  []policy.Policy
+	epoch uint64
+}
+
+// policiesOf reads a list of policies. One that does not exist gives no rights.
+func policiesOf(m *fsm.Machine, names []string) policies {
+	p := policies{epoch: m.Epoch()}
 	for _, n := range names {
 		if n == policy.Root {
-			ps = append(ps, policy.Policy{Name: policy.Root})
-		} else if p, ok := m.Policy(n); ok {
-			ps = append(ps, p)
+			p.list = append(p.list, policy.Policy{Name: policy.Root})
+		} else if one, ok := m.Policy(n); ok {
+			p.list = append(p.list, one)
 		}
 	}
-	a := acl.Compile(ps)
-	c.acls[key] = a
-	return a
+	return p
+}
+
+// rulesOf returns the ACL of a token. It is compiled outside of the machine's lock, which a long
+// policy would hold up.
+func (a *api) rulesOf(rec *token.Record) *acl.ACL {
+	var rules *acl.ACL
+	var p policies
+	a.store.View(func(m *fsm.Machine) {
+		if rules = a.acls.find(m, rec.Policies); rules == nil {
+			p = policiesOf(m, rec.Policies)
+		}
+	})
+	if rules == nil {
+		rules = a.acls.keep(rec.Policies, p)
+	}
+	return rules
 }

@@ -14,7 +14,9 @@ import (
 )
 
 // Store is the replicated machine as a handler needs it. All methods are safe for
-// concurrent use; errors are *fsm.Error.
+// concurrent use, and end within a bound of their own, also when ctx has no deadline: the
+// adapter sets none, because a timer and a context for every request cost more than the request's
+// other bookkeeping. Errors are *fsm.Error.
 type Store interface {
 	// Propose replicates a command, applied at most once, and returns its result.
 	Propose(ctx context.Context, c fsm.Command) (fsm.Result, error)

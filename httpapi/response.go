@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/tokengrove/grove/fsm/token"
@@ -85,9 +86,9 @@ func keys[T ~string](names []T, mount string) (*response, error) {
 // writeHeaders sets what an answer says besides its body, also when it is a refusal.
 func (a *api) writeHeaders(w http.ResponseWriter, rq *request) {
 	if rq.index > 0 {
-		i := strconv.FormatUint(rq.index, 10)
-		w.Header().Set("X-Vault-Index", i)
-		w.Header().Set("X-Grove-Index", i)
+		i := []string{strconv.FormatUint(rq.index, 10)}
+		h := w.Header()
+		h["X-Vault-Index"], h["X-Grove-Index"] = i, i
 	}
 	if rq.age >= 0 {
 		w.Header().Set("X-Grove-Age-Ms", strconv.FormatInt(rq.age.Milliseconds(), 10))
@@ -123,8 +124,19 @@ func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
 		a.writeJSON(w, status, e.flatten(m))
 		return
 	}
-	a.writeJSON(w, status, e)
+	buf := buffers.Get().(*[]byte)
+	j := jsonWriter{b: (*buf)[:0]}
+	j.envelope(&e)
+	a.send(w, status, append(j.b, '\n'), j.err)
+	if *buf = j.b; cap(j.b) <= maxBuffer {
+		buffers.Put(buf)
+	}
 }
+
+// buffers holds the memory of answers that were sent; larger ones than maxBuffer are not kept.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxBuffer = 16 << 10
 
 // flatten puts the keys of data beside those of the envelope.
 func (e envelope) flatten(data map[string]any) map[string]any {
@@ -162,12 +174,17 @@ func formatUUID(b [16]byte) string {
 
 func (a *api) writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
+	a.send(w, status, append(b, '\n'), err)
+}
+
+// send writes a body. err is why there is none.
+func (a *api) send(w http.ResponseWriter, status int, b []byte, err error) {
 	if err != nil {
 		a.log.Error("encoding an answer", "error", err)
-		status, b = http.StatusInternalServerError, []byte(`{"errors":["internal error"]}`)
+		status, b = http.StatusInternalServerError, []byte("{\"errors\":[\"internal error\"]}\n")
 	}
 	w.WriteHeader(status)
-	if _, err := w.Write(append(b, '\n')); err != nil {
+	if _, err := w.Write(b); err != nil {
 		a.log.Debug("the client left before its answer", "error", err)
 	}
 }

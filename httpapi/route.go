@@ -27,6 +27,8 @@ type operation struct {
 	run    func(rq *request) (*response, error)
 	// write: run proposes a command, which charges the caller.
 	write bool
+	// self: run answers from the caller's record, and from nothing else of the state.
+	self bool
 }
 
 // head is the operation of HEAD, which no policy grants and no route with a token has.
@@ -73,6 +75,11 @@ func write(s schema, f func(*request) (*response, error)) operation {
 // query is an update that only reads: a lookup by POST.
 func query(s schema, f func(*request) (*response, error)) operation {
 	return operation{fields: s, run: f}
+}
+
+// self is a query about the caller alone.
+func self(s schema, f func(*request) (*response, error)) operation {
+	return operation{fields: s, run: f, self: true}
 }
 
 type ops = map[acl.Operation]operation

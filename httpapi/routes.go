@@ -17,7 +17,7 @@ const (
 // other: what is asked most comes first.
 var routes = []route{
 	// The token store.
-	{path: "auth/token/lookup-self", ops: ops{acl.Read: query(tokenField, lookupSelf), acl.Update: query(tokenField, lookupSelf)}},
+	{path: "auth/token/lookup-self", ops: ops{acl.Read: self(tokenField, lookupSelf), acl.Update: self(tokenField, lookupSelf)}},
 	{path: "auth/token/create", ops: ops{acl.Update: write(createFields, createToken)}},
 	{path: "auth/token/renew-self", ops: ops{acl.Update: write(renewFields, renewSelf)}},
 	{path: "auth/token/revoke", ops: ops{acl.Update: write(tokenField, revokeToken)}},

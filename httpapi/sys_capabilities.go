@@ -6,7 +6,6 @@ import (
 
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/token"
-	"github.com/tokengrove/grove/httpapi/acl"
 )
 
 var (
@@ -57,8 +56,7 @@ func (rq *request) capabilitiesOf(rec *token.Record) (*response, error) {
 	case slices.Contains(paths, ""):
 		return nil, fail(http.StatusBadRequest, listed("missing path"))
 	}
-	var rules *acl.ACL
-	rq.api.store.View(func(m *fsm.Machine) { rules = rq.api.acls.of(m, rec.Policies) })
+	rules := rq.api.rulesOf(rec)
 	data := map[string]any{}
 	for _, p := range paths {
 		cs := rules.Capabilities(p)

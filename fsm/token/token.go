@@ -12,7 +12,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -77,6 +79,33 @@ func (s Salt) Hash(id ID) Hash {
 	io.WriteString(m, string(id))
 	var h Hash
 	m.Sum(h[:0])
+	return h
+}
+
+// Hasher is Salt.Hash for many IDs: it keeps the keyed states, which take longer to make than
+// an ID takes to hash. It is safe for concurrent use.
+type Hasher struct {
+	salt Salt
+	free sync.Pool
+}
+
+// NewHasher returns the Hasher of s.
+func NewHasher(s Salt) *Hasher { return &Hasher{salt: s} }
+
+// Salt returns what the Hasher was made with.
+func (k *Hasher) Salt() Salt { return k.salt }
+
+// Hash returns what Salt.Hash returns.
+func (k *Hasher) Hash(id ID) Hash {
+	m, _ := k.free.Get().(hash.Hash)
+	if m == nil {
+		m = hmac.New(sha256.New, k.salt[:])
+	}
+	io.WriteString(m, string(id))
+	var h Hash
+	m.Sum(h[:0])
+	m.Reset()
+	k.free.Put(m)
 	return h
 }
 
