@@ -14,8 +14,11 @@ import (
 )
 
 const (
-	// entriesInFlight is how many log entries the leader has under way; meanwhile the next gathers.
-	entriesInFlight = 2
+	// entriesInFlight is how many log entries the leader has under way at most; meanwhile the next
+	// gathers. While it holds fewer than pipelinedItems commands it waits for the one before: two
+	// small entries cost two disk syncs on every node, where one larger costs one.
+	entriesInFlight = 4
+	pipelinedItems  = 256
 	// entryItems and entryBytes bound one log entry.
 	entryItems = 1024
 	entryBytes = 1 << 20
@@ -30,8 +33,8 @@ const (
 type proposer struct {
 	node    *Node
 	in      chan *submission
-	slot    chan struct{}
-	flights chan flight
+	flights chan flight   // proposed, in order
+	landed  chan struct{} // one of them has ended
 }
 
 // flight is one log entry under way.
@@ -48,7 +51,7 @@ type submission struct {
 }
 
 func newProposer(n *Node) *proposer {
-	return &proposer{node: n, in: make(chan *submission, submissions), slot: make(chan struct{}, entriesInFlight), flights: make(chan flight, entriesInFlight)}
+	return &proposer{node: n, in: make(chan *submission, submissions), flights: make(chan flight, entriesInFlight), landed: make(chan struct{}, entriesInFlight)}
 }
 
 // submit has g applied and returns its results. errNotLeader and errBusy mean that
@@ -75,27 +78,55 @@ func (p *proposer) submit(ctx context.Context, g fsm.Group) ([]fsm.Result, error
 
 // run gathers and proposes until the node closes.
 func (p *proposer) run() {
-	for {
-		var first *submission
-		select {
-		case first = <-p.in:
-		case <-p.node.ctx.Done():
-			return
+	var next gathering
+	for under := 0; ; {
+		in := p.in
+		if next.full() {
+			in = nil
 		}
-		select {
-		case p.slot <- struct{}{}:
-		case <-p.node.ctx.Done():
-			return
-		}
-		runtime.Gosched() // who is about to submit may join
-		batch := p.gather(first)
-		f, err := p.propose(batch)
-		if err != nil {
-			<-p.slot
-			deliver(batch, outcome{err: err})
+		if under == 0 && len(next.batch) > 0 || under < entriesInFlight && next.items >= pipelinedItems {
+			runtime.Gosched() // who is about to submit may join
+			next.takeFrom(in)
+			if p.propose(next.batch) {
+				under++
+			}
+			next = gathering{}
 			continue
 		}
-		p.flights <- flight{batch, f} // has room for all slots
+		select {
+		case s := <-in:
+			next.add(s)
+		case <-p.landed:
+			under--
+		case <-p.node.ctx.Done():
+			return
+		}
+	}
+}
+
+// gathering is what will be the next entry.
+type gathering struct {
+	batch       []*submission
+	items, size int
+}
+
+func (g *gathering) full() bool { return g.items >= entryItems || g.size >= entryBytes }
+
+func (g *gathering) add(s *submission) {
+	g.batch = append(g.batch, s)
+	g.items += len(s.group.Items)
+	g.size += s.size
+}
+
+// takeFrom adds what has queued up, within the bounds of an entry.
+func (g *gathering) takeFrom(in <-chan *submission) {
+	for !g.full() {
+		select {
+		case s := <-in:
+			g.add(s)
+		default:
+			return
+		}
 	}
 }
 
@@ -106,7 +137,7 @@ func (p *proposer) land() {
 		select {
 		case f := <-p.flights:
 			err := f.future.Error()
-			<-p.slot
+			p.landed <- struct{}{} // has room for all
 			p.finish(f.batch, f.future, err)
 		case <-p.node.ctx.Done():
 			return
@@ -114,33 +145,19 @@ func (p *proposer) land() {
 	}
 }
 
-// gather takes what has queued up, within the bounds of an entry.
-func (p *proposer) gather(first *submission) []*submission {
-	batch := []*submission{first}
-	items, size := len(first.group.Items), first.size
-	for items < entryItems && size < entryBytes {
-		select {
-		case s := <-p.in:
-			batch = append(batch, s)
-			items += len(s.group.Items)
-			size += s.size
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-func (p *proposer) propose(batch []*submission) (raft.ApplyFuture, error) {
+// propose hands an entry to Raft, and reports whether it is under way.
+func (p *proposer) propose(batch []*submission) bool {
 	r := p.node.raft()
 	if r == nil || r.State() != raft.Leader {
-		return nil, errNotLeader
+		deliver(batch, outcome{err: errNotLeader})
+		return false
 	}
 	e := fsm.Entry{At: token.InstantOf(p.node.cfg.Now())}
 	for _, s := range batch {
 		e.Groups = append(e.Groups, s.group)
 	}
-	return r.Apply(fsm.AppendEntry(nil, e), enqueueTimeout), nil
+	p.flights <- flight{batch, r.Apply(fsm.AppendEntry(nil, e), enqueueTimeout)} // has room for all
+	return true
 }
 
 func (p *proposer) finish(batch []*submission, f raft.ApplyFuture, err error) {
