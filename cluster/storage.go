@@ -27,6 +27,9 @@ const cachedEntries = 512
 // errStalled is what a stalled disk looks like to Raft: a leader steps down.
 var errStalled = errors.New("the disk did not finish a log write in time")
 
+// errClosed is what a write gets that comes after Close.
+var errClosed = errors.New("the log is closed")
+
 // logStore wraps Raft's stores with what DESIGN lists as hazards of the library:
 //   - a write has a deadline: a leader whose disk stalls would stay leader (#503, #612, #614, #683);
 //   - it says that it is monotonic: otherwise a diverged follower and a snapshot install can
@@ -41,6 +44,8 @@ type logStore struct {
 	close    func() error
 	deadline time.Duration
 	turn     chan struct{} // holds one value while a write is under way
+	writes   chan write    // to the one goroutine that writes
+	closed   chan struct{}
 	failed   atomic.Pointer[error]
 }
 
@@ -112,7 +117,35 @@ func adopt(w *wal.WAL, old *raftboltdb.BoltStore) error {
 }
 
 func newLogStore(log raft.LogStore, stable raft.StableStore, close func() error) *logStore {
-	return &logStore{log: log, stable: stable, close: close, deadline: writeDeadline, turn: make(chan struct{}, 1)}
+	s := &logStore{log: log, stable: stable, close: close, deadline: writeDeadline, turn: make(chan struct{}, 1), writes: make(chan write), closed: make(chan struct{})}
+	go s.work()
+	return s
+}
+
+// write is one write to the disk, and how it ends. done and late have room for one value.
+type write struct {
+	do, undo func() error
+	done     chan error
+	late     chan bool
+}
+
+// work does one write after the other until the store is closed. A new goroutine for each would
+// grow its stack anew.
+func (s *logStore) work() {
+	for {
+		var w write
+		select {
+		case w = <-s.writes:
+		case <-s.closed:
+			return
+		}
+		err := w.do()
+		w.done <- err
+		if <-w.late && err == nil && w.undo() != nil {
+			continue // keeps its turn
+		}
+		<-s.turn
+	}
 }
 
 // IsMonotonic implements raft.MonotonicLogStore.
@@ -170,21 +203,19 @@ func (s *logStore) write(do, undo func() error) error {
 	case <-t.C:
 		return errStalled
 	}
-	done, late := make(chan error, 1), make(chan bool, 1)
-	go func() {
-		err := do()
-		done <- err
-		if <-late && err == nil && undo() != nil {
-			return // keeps its turn
-		}
-		<-s.turn
-	}()
+	w := write{do, undo, make(chan error, 1), make(chan bool, 1)}
 	select {
-	case err := <-done:
-		late <- false
+	case s.writes <- w: // whoever has the turn finds work idle, or about to be
+	case <-s.closed:
+		<-s.turn
+		return errClosed
+	}
+	select {
+	case err := <-w.done:
+		w.late <- false
 		return err
 	case <-t.C:
-		late <- true
+		w.late <- true
 		return errStalled
 	}
 }
@@ -202,4 +233,7 @@ func (s *logStore) SetUint64(key []byte, val uint64) error { return s.stable.Set
 func (s *logStore) GetUint64(key []byte) (uint64, error) { return s.stable.GetUint64(key) }
 
 // Close closes the store.
-func (s *logStore) Close() error { return s.close() }
+func (s *logStore) Close() error {
+	close(s.closed)
+	return s.close()
+}

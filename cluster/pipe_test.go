@@ -1,0 +1,247 @@
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+func spawned(f func()) bool { go f(); return true }
+
+// answering is the other end of a pipe, which a test serves by hand.
+type answering struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func pipeTo(t *testing.T) (*pipe, answering) {
+	a, b := net.Pipe()
+	p := newPipe(a, spawned)
+	t.Cleanup(func() { p.close(); b.Close() })
+	return p, answering{b, bufio.NewReader(b)}
+}
+
+func (a answering) next() (call uint32, kind byte, arg []byte, err error) {
+	return readPiped(a.r, make([]byte, pipeHead))
+}
+
+func (a answering) answer(call uint32, status byte, payload []byte) {
+	b := binary.BigEndian.AppendUint32(nil, call)
+	b = binary.BigEndian.AppendUint32(append(b, status), uint32(len(payload)))
+	a.Write(append(b, payload...))
+}
+
+// TestPipe: each of many calls gets its own answer, in whatever order they come.
+func TestPipe(t *testing.T) {
+	t.Parallel()
+	p, other := pipeTo(t)
+	const calls = 200
+	go func() {
+		type asked struct {
+			call uint32
+			arg  []byte
+		}
+		var all []asked
+		for range calls {
+			call, kind, arg, err := other.next()
+			if err != nil || kind != callPropose {
+				t.Errorf("call of kind %d, %v", kind, err)
+				return
+			}
+			all = append(all, asked{call, arg})
+		}
+		slices.Reverse(all)
+		for _, a := range all {
+			other.answer(a.call, statusOK, append([]byte("re: "), a.arg...))
+		}
+	}()
+	var wait sync.WaitGroup
+	for i := range calls {
+		wait.Go(func() {
+			arg := fmt.Appendf(nil, "call %d", i)
+			r, err := p.do(context.Background(), callPropose, arg)
+			if err != nil || r.status != statusOK || string(r.payload) != "re: "+string(arg) {
+				t.Errorf("%s: %d %q, %v", arg, r.status, r.payload, err)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestPipeFails: calls under way end without an answer, and may have happened; later ones were
+// certainly not sent.
+func TestPipeFails(t *testing.T) {
+	t.Parallel()
+	p, other := pipeTo(t)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := p.do(context.Background(), callPropose, nil)
+		failed <- err
+	}()
+	if _, _, _, err := other.next(); err != nil {
+		t.Fatal(err)
+	}
+	other.Close()
+	var unsent notSent
+	if err := <-failed; err == nil || errors.As(err, &unsent) || certain(err) {
+		t.Errorf("a call under way: %v, want an unknown outcome", err)
+	}
+	<-p.done
+	if _, err := p.do(context.Background(), callPropose, nil); !errors.As(err, &unsent) || !certain(err) {
+		t.Errorf("a call afterwards: %v, want certainly not sent", err)
+	}
+	if !p.closed() {
+		t.Error("the pipe does not say that it is closed")
+	}
+}
+
+// TestPipeForgets: a caller that leaves leaves nothing behind, and its late answer harms nobody.
+func TestPipeForgets(t *testing.T) {
+	t.Parallel()
+	p, other := pipeTo(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	left := make(chan error, 1)
+	go func() {
+		_, err := p.do(ctx, callTerm, nil)
+		left <- err
+	}()
+	late, _, _, err := other.next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that left: %v", err)
+	}
+	go func() {
+		other.answer(late, statusOK, nil)
+		if call, _, _, err := other.next(); err == nil {
+			other.answer(call, statusBusy, nil)
+		}
+	}()
+	if r, err := p.do(context.Background(), callTerm, nil); err != nil || r.status != statusBusy {
+		t.Errorf("the next call: %d, %v", r.status, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) != 0 {
+		t.Errorf("%d calls are remembered", len(p.waiting))
+	}
+}
+
+// TestFramesPushBack: what waits to be written is bounded.
+func TestFramesPushBack(t *testing.T) {
+	t.Parallel()
+	f := newFrames()
+	payload := make([]byte, pipeBuffer)
+	for range 2 {
+		if !f.put(1, 1, payload) {
+			t.Fatal("refused")
+		}
+		if len(f.pending) > pipeBuffer {
+			break
+		}
+	}
+	blocked := make(chan bool, 1)
+	go func() { blocked <- f.put(2, 1, nil) }()
+	select {
+	case <-blocked:
+		t.Error("more than the bound was taken")
+	case <-time.After(20 * time.Millisecond): // cannot show more than this without waiting for ever
+	}
+	done := make(chan struct{})
+	r, w := io.Pipe()
+	go f.run(w, done)
+	go io.Copy(io.Discard, r)
+	if ok := <-blocked; !ok {
+		t.Error("a writer that waited for room was refused")
+	}
+	close(done)
+	r.Close()
+	for f.put(3, 1, nil) { // until run has ended
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestReadPiped(t *testing.T) {
+	t.Parallel()
+	whole := append([]byte{0, 0, 0, 7, callTerm, 0, 0, 0, 4}, "body"...)
+	call, kind, arg, err := readPiped(bufio.NewReader(bytes.NewReader(whole)), make([]byte, pipeHead))
+	if call != 7 || kind != callTerm || string(arg) != "body" || err != nil {
+		t.Errorf("read back %d %d %q, %v", call, kind, arg, err)
+	}
+	for i := range whole {
+		if _, _, _, err := readPiped(bufio.NewReader(bytes.NewReader(whole[:i])), make([]byte, pipeHead)); err == nil {
+			t.Errorf("a frame cut after %d bytes was read", i)
+		}
+	}
+	huge := binary.BigEndian.AppendUint32([]byte{0, 0, 0, 7, callTerm}, maxFrame+1)
+	if _, _, _, err := readPiped(bufio.NewReader(bytes.NewReader(huge)), make([]byte, pipeHead)); err == nil {
+		t.Error("a frame over the limit was read")
+	}
+}
+
+// writes notes the size of every write.
+type writes struct {
+	net.Conn
+	sizes []int
+}
+
+func (w *writes) Write(b []byte) (int, error) {
+	w.sizes = append(w.sizes, len(b))
+	return len(b), nil
+}
+
+// TestMerged: a frame of yamux is one write, with or without a body.
+func TestMerged(t *testing.T) {
+	t.Parallel()
+	var w writes
+	m := &merged{Conn: &w}
+	head := func(kind byte, length uint32) []byte {
+		return binary.BigEndian.AppendUint32([]byte{0, kind, 0, 0, 0, 0, 0, 1}, length)
+	}
+	for _, b := range [][]byte{head(yamuxData, 5), []byte("hello"), head(1, 4096), head(yamuxData, 0), head(yamuxData, 12), head(yamuxData, 3)} {
+		if n, err := m.Write(b); n != len(b) || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	}
+	if want := []int{17, 12, 12, 24}; !slices.Equal(w.sizes, want) {
+		t.Errorf("writes of %v bytes, want %v", w.sizes, want)
+	}
+}
+
+// TestReadIndexOfAnotherTerm: a follower in another term than the leader proves nothing.
+func TestReadIndexOfAnotherTerm(t *testing.T) {
+	t.Parallel()
+	n := single(t)
+	if _, err := n.serveReadIndex(context.Background(), []byte("short")); err == nil {
+		t.Error("a malformed question was answered")
+	}
+	b, err := n.serveReadIndex(context.Background(), binary.BigEndian.AppendUint64(nil, 99))
+	if err != nil || binary.BigEndian.Uint64(b) != n.raft().CommitIndex() {
+		t.Errorf("a leader that is a majority alone: %x, %v", b, err)
+	}
+	term := n.raft().CurrentTerm()
+	if n.leads(term + 1) {
+		t.Error("the node says that it leads in a term to come")
+	}
+	servers, need := n.voters()
+	if len(servers) != 0 || need != 0 {
+		t.Errorf("%d other voters, %d needed; want none", len(servers), need)
+	}
+	if n.inTerm(context.Background(), term, servers, 1) {
+		t.Error("a majority was found where there is nobody to ask")
+	}
+	if got, err := n.serveTerm(context.Background(), nil); err != nil || binary.BigEndian.Uint64(got) != term {
+		t.Errorf("term %x, %v", got, err)
+	}
+}
