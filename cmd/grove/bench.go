@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -16,9 +17,35 @@ import (
 type benchFlags struct {
 	client      clientFlags
 	cfg         bench.Config
-	null        string
+	null        nullFlags
 	plot        string
 	compareNull bool
+}
+
+// nullFlags are those of the null server.
+type nullFlags struct{ address, cert, key string }
+
+// tls is nil for a server without.
+func (f *nullFlags) tls() (*tls.Config, error) {
+	if f.cert == "" && f.key == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		return nil, fmt.Errorf("-null-cert and -null-key: %w", err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}, nil
+}
+
+func (f *nullFlags) serve(ctx context.Context, env *environment) error {
+	t, err := f.tls()
+	if err != nil {
+		return err
+	}
+	return bench.ServeNull(ctx, f.address, t, func(url string) error {
+		_, err := fmt.Fprintln(env.stdout, "Null server on", url)
+		return err
+	})
 }
 
 func newBench(env *environment) *cobra.Command {
@@ -47,7 +74,9 @@ func newBench(env *environment) *cobra.Command {
 	fl.DurationVar(&f.cfg.Failover.KillAfter, "kill-after", bench.DefaultKillAfter, "failover: when to kill it")
 	fl.BoolVar(&f.cfg.Keep, "keep", false, "do not revoke the run's tokens at the end")
 	fl.StringVar(&f.plot, "plot", "", "draw throughput and latencies into this .svg or .png file")
-	fl.StringVar(&f.null, "null", "", "do not load anything: serve a null server on this address")
+	fl.StringVar(&f.null.address, "null", "", "do not load anything: serve a null server on this address")
+	fl.StringVar(&f.null.cert, "null-cert", "", "certificate of the null server, a PEM file: it serves TLS then")
+	fl.StringVar(&f.null.key, "null-key", "", "its key, a PEM file")
 	fl.BoolVar(&f.compareNull, "compare-null", false, "run each workload on a null server first, and print the ratio")
 	return c
 }
@@ -63,11 +92,11 @@ func benchHelp() string {
 }
 
 func (f *benchFlags) run(ctx context.Context, env *environment, args []string) error {
-	if f.null != "" {
-		return bench.ServeNull(ctx, f.null, func(url string) error {
-			_, err := fmt.Fprintln(env.stdout, "Null server on", url)
-			return err
-		})
+	if f.null.address != "" {
+		return f.null.serve(ctx, env)
+	}
+	if f.null != (nullFlags{}) {
+		return errors.New("-null-cert and -null-key are the null server's: they need -null")
 	}
 	if err := f.configure(env, args); err != nil {
 		return err

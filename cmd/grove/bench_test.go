@@ -118,3 +118,20 @@ func TestBenchNull(t *testing.T) {
 		t.Error("the null server does not stop")
 	}
 }
+
+func TestBenchNullFlags(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a certificate without -null": {[]string{"-null-cert=x", "lookup"}, "they need -null"},
+		"no such certificate":         {[]string{"-null=127.0.0.1:0", "-null-cert=/nowhere", "-null-key=/nowhere"}, "-null-cert and -null-key: open /nowhere"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if r := runCLI(t.Context(), nil, "", append([]string{"bench"}, c.args...)...); r.code != 1 || !strings.Contains(r.errOut, c.want) {
+				t.Errorf("%+v, want %q", r, c.want)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,15 +69,21 @@ func nullAnswer(content any) http.HandlerFunc {
 	}
 }
 
-// ServeNull serves the null handler on a TCP address until ctx is done. ready gets the server's URL.
-func ServeNull(ctx context.Context, address string, ready func(url string) error) error {
+// ServeNull serves the null handler on a TCP address until ctx is done, over TLS if t is not nil.
+// ready gets the server's URL.
+func ServeNull(ctx context.Context, address string, t *tls.Config, ready func(url string) error) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("null server: %w", err)
 	}
+	url := "http://" + l.Addr().String()
+	if t != nil {
+		url = "https://" + l.Addr().String()
+		l = tls.NewListener(l, t)
+	}
 	s := &http.Server{Handler: NullHandler(), ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { s.Close() })() // Serve says so
-	if err := ready("http://" + l.Addr().String()); err != nil {
+	if err := ready(url); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -184,7 +185,7 @@ func TestServeNull(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	asked := make(chan error, 1)
-	err := ServeNull(ctx, "127.0.0.1:0", func(url string) error {
+	err := ServeNull(ctx, "127.0.0.1:0", nil, func(url string) error {
 		go func() {
 			resp, err := http.Get(url + pathLookupSelf)
 			if err == nil {
@@ -201,11 +202,37 @@ func TestServeNull(t *testing.T) {
 	if err := <-asked; err != nil {
 		t.Error(err)
 	}
-	if err := ServeNull(t.Context(), "nowhere:x", nil); err == nil {
+	if err := ServeNull(t.Context(), "nowhere:x", nil, nil); err == nil {
 		t.Error("served an address that is none")
 	}
-	if err := ServeNull(t.Context(), "127.0.0.1:0", func(string) error { return io.ErrShortWrite }); !errors.Is(err, io.ErrShortWrite) {
+	if err := ServeNull(t.Context(), "127.0.0.1:0", nil, func(string) error { return io.ErrShortWrite }); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("%v, want the error of ready", err)
+	}
+}
+
+func TestServeNullTLS(t *testing.T) {
+	t.Parallel()
+	like := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate and a client that trusts it
+	defer like.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	asked := make(chan error, 1)
+	err := ServeNull(ctx, "127.0.0.1:0", &tls.Config{Certificates: like.TLS.Certificates}, func(url string) error {
+		go func() {
+			resp, err := like.Client().Get(url + pathLookupSelf)
+			if err == nil && resp.StatusCode != http.StatusOK {
+				err = errors.New(resp.Status)
+			}
+			if err == nil {
+				err = resp.Body.Close()
+			}
+			asked <- err
+			cancel()
+		}()
+		return nil
+	})
+	if err := errors.Join(err, <-asked); err != nil {
+		t.Error(err)
 	}
 }
 
