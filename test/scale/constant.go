@@ -19,7 +19,7 @@ func Constants(costs, growth Figures, assumed queue.Costs) (queue.Costs, error) 
 	c.Server, c.Client = cost("http server cpu"), cost("http client cpu")
 	c.Entry = cost("entry cpu, 1 nodes")
 	c.Follower = (cost("entry cpu, 3 nodes") - c.Entry) / 2
-	c.Forward, c.Sync = cost("forward cpu, 3 nodes"), cost("disk sync p50")
+	c.Forward, c.Sync = cost("call cpu, 3 nodes"), cost("disk sync p50")
 	c.Round = cost("round cpu, 3 nodes")
 	if rate := v.number(growth, "create apply", million); rate > 0 {
 		c.Apply = time.Duration(float64(time.Second) / rate)

@@ -20,6 +20,7 @@ var (
 	links    = flag.Int("scale.chain", 10000, "tokens in the chain")
 	limit    = flag.Duration("scale.limit", 2*time.Minute, "time for the whole measurement")
 	costs    = flag.Int("scale.costs", 2000, "commands for the constants of the model")
+	rounds   = flag.Int("scale.rounds", 1, "rounds of that, of which the median counts")
 	costFile = flag.String("scale.costs-out", "", "file that gets the constants")
 	outFile  = flag.String("scale.out", "", "file that gets the figures")
 )
@@ -113,7 +114,7 @@ func TestCosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := MeasureCosts(t, *costs, rec); err != nil {
+	if err := MeasureCosts(t, *costs, *rounds, rec); err != nil {
 		t.Fatal(err)
 	}
 	if *costFile != "" {

@@ -8,7 +8,7 @@ import (
 
 // The bounds of group commit, as in package cluster.
 const (
-	batchesInFlight = 2
+	batchesInFlight = 16
 	batchItems      = 512
 	entriesInFlight = 2
 	entryItems      = 1024
@@ -41,6 +41,9 @@ type Move struct {
 	At   time.Duration
 	Tree int // by popularity, from 0
 	To   int
+	// Live copies the rows while the group goes on serving, and freezes it only for those
+	// that were written meanwhile.
+	Live bool
 }
 
 // Config is one run.

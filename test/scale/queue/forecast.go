@@ -2,6 +2,7 @@ package queue
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -23,8 +24,12 @@ type guess struct {
 	busy  float64 // utilisation of the busiest machine's cores
 }
 
-func mean(a, b guess) guess {
-	return guess{(a.entry + b.entry) / 2, (a.batch + b.batch) / 2, (a.round + b.round) / 2, (a.own + b.own) / 2, (a.busy + b.busy) / 2}
+// toward moves a guess a small way towards what follows from it: a large step would
+// oscillate around the fixed point where the cores are nearly full.
+func (a guess) toward(b guess) guess {
+	const step = 1.0 / 16
+	mix := func(x, y float64) float64 { return x + step*(y-x) }
+	return guess{mix(a.entry, b.entry), mix(a.batch, b.batch), mix(a.round, b.round), mix(a.own, b.own), mix(a.busy, b.busy)}
 }
 
 // formula evaluates the closed form.
@@ -32,10 +37,10 @@ func mean(a, b guess) guess {
 // What the stations can do at most, by the utilisation law: a request takes of the busiest
 // machine's cores
 //
-//	H + w·C + … + (w·q·E + …)/entry          (demands)
+//	H + w·C + … + (w·q·E + …)/entry          (demand)
 //
-// so that rate ≤ cores / demand, rate ≤ 1 / (w·q·A) for the writer of the hottest group's
-// machine, rate ≤ 1 / (syncs·S/entry) for the busiest disk.
+// so that rate ≤ cores / demand, and rate ≤ 1 / (w·q·A) for the writer of the hottest group's
+// machine.
 //
 // What the clients can ask for at most, by Little's law: rate = clients / (time of a cycle).
 // In group commit nobody goes at once: who comes while batches are under way waits for the
@@ -52,6 +57,7 @@ type formula struct {
 	sources float64   // nodes that clients ask
 	hottest float64   // share of the hottest group
 	share   []float64 // of the requests, by group
+	logs    int       // replicas, each with its log, on the disk that has most
 }
 
 func newFormula(cfg Config) *formula {
@@ -66,6 +72,17 @@ func newFormula(cfg Config) *formula {
 	if cfg.Load.OnLeader {
 		f.sources = 1
 	}
+	on := make([]int, cfg.Shape.Nodes)
+	for g := range f.share {
+		for k := range cfg.Shape.replicas() {
+			disk := (cfg.Shape.leader(g) + k) % cfg.Shape.Nodes
+			if cfg.Shape.OneMachine {
+				disk = 0
+			}
+			on[disk]++
+		}
+	}
+	f.logs = slices.Max(on)
 	f.away = 1 - f.at(cfg.Shape.leader(0))
 	return f
 }
@@ -90,9 +107,9 @@ func Predict(cfg Config) (Forecast, error) {
 	f := newFormula(cfg)
 	now := guess{1, 1, 1, 1, 0}
 	var x Forecast
-	for range 400 {
+	for range 2000 {
 		x = f.rate(now)
-		now = mean(now, f.confirm(x.Rate, now))
+		now = now.toward(f.confirm(x.Rate, now))
 	}
 	if cfg.Load.Writes > 0 {
 		x.Batch = now.entry
@@ -131,6 +148,16 @@ func (f *formula) entry(now guess) float64 {
 	return t
 }
 
+// gap is the time between two entries of a busy group: for Raft's main loop, for two under
+// way at a time, or for the disk, which all its logs share.
+func (f *formula) gap(now guess) float64 {
+	return max(f.log(now), f.entry(now)/entriesInFlight, f.disk())
+}
+
+// disk is how long the disk takes for one sync of each of its logs. A commit waits for a
+// majority: with others on the same disk, what the rest needs is done meanwhile.
+func (f *formula) disk() float64 { return float64(f.logs) * seconds(f.cfg.Costs.Sync) }
+
 // forward is the way to another node's leader and back.
 func (f *formula) forward(now guess) float64 {
 	c := f.cfg.Costs
@@ -159,48 +186,52 @@ func next(g, z float64) float64 { return max(g/2, g-z) }
 // writes returns the time of a write's cycle: alone, and in company.
 func (f *formula) writes(now guess) (alone, company float64) {
 	alone = f.http(now) + f.forward(now) + f.entry(now)
-	gap := max(f.log(now), f.entry(now)/entriesInFlight)
-	z := f.http(now) + f.burst(now.batch)
-	way := max(f.entry(now), entriesInFlight*gap)
-	if f.sources == 1 {
-		return alone, z + next(gap, z) + way
-	}
-	// The edges' batches wait for the next entry, and more commands for the next batch.
-	way += f.forward(now) + gap/2
-	return alone, z + next(way/batchesInFlight, z) + way
+	gap := f.gap(now)
+	z := f.http(now) + f.forward(now) + f.burst(now.entry/f.sources)
+	return alone, z + next(gap, z) + max(f.entry(now), entriesInFlight*gap)
 }
 
 // reads returns the time of a read's cycle: alone, and in company.
 func (f *formula) reads(now guess) (alone, company float64) {
-	c := f.cfg.Costs
-	round := seconds(c.Round) + f.wait(now.busy)
-	if f.cfg.Shape.replicas() > 1 {
-		round += seconds(2 * c.Hop)
-	}
-	alone = f.http(now) + f.forward(now) + round
 	z := f.http(now) + f.burst(now.round)
-	way := f.forward(now) + round
-	if f.sources > 1 {
-		way += round / 2
+	way := f.forward(now) + f.asks()*f.question(now)
+	alone = f.http(now) + way
+	if f.asks() > 1-f.away {
+		way += f.question(now) / 2 // the leader's round coalesces those of all nodes
 	}
 	return alone, z + next(way, z) + way
+}
+
+// asks is the share of rounds for which the leader has to ask others.
+func (f *formula) asks() float64 {
+	switch r := f.cfg.Shape.replicas(); {
+	case r == 1:
+		return 0
+	case r <= 3:
+		// Followers say their term themselves. Nodes without a replica do not.
+		return 1 - f.away*float64(r-1)/float64(max(f.cfg.Shape.Nodes-1, 1))
+	}
+	return 1
+}
+
+// question is the leader's round.
+func (f *formula) question(now guess) float64 {
+	return seconds(f.cfg.Costs.Round, 2*f.cfg.Costs.Hop) + f.wait(now.busy)
 }
 
 // confirm says how much comes together at a rate.
 func (f *formula) confirm(rate float64, now guess) guess {
 	l := f.cfg.Load
-	gap := max(f.log(now), f.entry(now)/entriesInFlight)
 	_, write := f.writes(now)
-	alone, read := f.reads(now)
+	_, read := f.reads(now)
 	writes, reads := rate*l.Writes*f.hottest, rate*(1-l.Writes)*f.hottest
 	atMost := func(n, most float64) float64 { return math.Max(1, math.Min(n, most)) }
-	cpu, _ := f.demands(now)
 	return guess{
-		entry: atMost(writes*gap, entryItems),
+		entry: atMost(writes*f.gap(now), entryItems),
 		batch: atMost(writes/f.sources*(write-f.http(now))/(2*batchesInFlight), batchItems),
 		round: atMost(reads/f.sources*(read-f.http(now))/2, float64(l.Clients)),
-		own:   atMost(reads*(alone-f.http(now)-f.forward(now)), float64(l.Clients)),
-		busy:  rate * cpu / float64(f.cfg.Shape.Cores),
+		own:   atMost(reads*f.question(now), float64(l.Clients)),
+		busy:  rate * f.demand(now) / float64(f.cfg.Shape.Cores),
 	}
 }
 
@@ -222,25 +253,25 @@ func (f *formula) rate(now guess) Forecast {
 	what := "clients"
 	if company > 1.2*alone && met > 0.5 {
 		what = "group commit"
+		if l.Writes > 0 && f.gap(now) == f.disk() {
+			what = "disk"
+		}
 	}
 	bound(float64(l.Clients)/cycle, what)
-	cpu, disk := f.demands(now)
+	cpu := f.demand(now)
 	bound(float64(s.Cores)/cpu, "cores")
 	if l.Writes > 0 {
 		bound(1/(l.Writes*f.hottest*seconds(c.Apply)), "apply of one group")
-		if disk > 0 {
-			bound(1/disk, "disk")
-		}
 	}
 	return best
 }
 
-// demands returns what a request takes of the busiest machine's cores, and of its disk.
-func (f *formula) demands(now guess) (cpu, disk float64) {
+// demand is what a request takes of the busiest machine's cores.
+func (f *formula) demand(now guess) float64 {
 	s, l, c := f.cfg.Shape, f.cfg.Load, f.cfg.Costs
-	machines := make([]struct{ cpu, disk float64 }, s.Nodes)
+	machines := make([]float64, s.Nodes)
 	for i := range machines {
-		machines[i].cpu += f.at(i) * (seconds(c.Server+c.Handler) + l.Writes*seconds(c.Command) + f.away*f.relay(now))
+		machines[i] += f.at(i) * (seconds(c.Server+c.Handler) + l.Writes*seconds(c.Command) + f.away*f.relay(now))
 	}
 	for g, q := range f.share {
 		// A group's entries carry as much less as it has less to write.
@@ -250,23 +281,19 @@ func (f *formula) demands(now guess) (cpu, disk float64) {
 			own := seconds(c.Follower)
 			if k == 0 {
 				own = seconds(c.Entry)
-				m.cpu += q * (f.away*f.relay(now) + (1-l.Writes)*seconds(c.Round)/now.own)
+				*m += q * (f.away*f.relay(now) + (1-l.Writes)*f.asks()*seconds(c.Round)/now.own)
 			}
-			m.cpu += q * l.Writes * (own/entry + seconds(c.Apply))
-			m.disk += q * l.Writes * seconds(c.Sync) / entry
+			*m += q * l.Writes * (own/entry + seconds(c.Apply))
 		}
 	}
+	if !s.OneMachine {
+		return slices.Max(machines)
+	}
+	sum := seconds(c.Client)
 	for _, m := range machines {
-		if s.OneMachine {
-			cpu, disk = cpu+m.cpu, disk+m.disk
-		} else {
-			cpu, disk = max(cpu, m.cpu), max(disk, m.disk)
-		}
+		sum += m
 	}
-	if s.OneMachine {
-		cpu += seconds(c.Client)
-	}
-	return cpu, disk
+	return sum
 }
 
 // relay is what one end of the way to the leader costs a request.

@@ -10,20 +10,33 @@ const movedRows = 1000
 // keeps the directory commits, and an entry activates. Requests for the tree wait meanwhile.
 func (w *world) move(m Move) {
 	t := &w.trees[m.Tree]
-	from, to, directory := w.groups[t.group], w.groups[m.To], w.groups[0]
-	if from == to || t.frozen {
+	from, to := w.groups[t.group], w.groups[m.To]
+	if from == to || t.leaves {
 		w.moving--
 		return
 	}
+	t.leaves = true
+	if !m.Live {
+		w.handOver(m, t.rows)
+		return
+	}
+	before := t.writes
+	w.stream(from, to, t.rows, func() { w.handOver(m, min(t.writes-before, t.rows)) })
+}
+
+// handOver freezes the tree, moves rows, and has the other group serve it.
+func (w *world) handOver(m Move, rows int) {
+	t := &w.trees[m.Tree]
+	from, to, directory := w.groups[t.group], w.groups[m.To], w.groups[0]
 	t.frozen = true
 	begin := w.now
 	from.replicate(1, func() {
-		w.stream(from, to, t.rows, func() {
+		w.stream(from, to, rows, func() {
 			directory.replicate(1, func() {
 				to.replicate(1, func() {
-					t.group, t.frozen = m.To, false
+					t.group, t.frozen, t.leaves = m.To, false, false
 					w.moving--
-					w.book.pause(fmt.Sprintf("tree %d, %d tokens", m.Tree, t.rows), w.now-begin)
+					w.book.pause(fmt.Sprintf("tree %d of %d tokens", m.Tree, t.rows), w.now-begin)
 					waiting := t.wait
 					t.wait = nil
 					for _, again := range waiting {

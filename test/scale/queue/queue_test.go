@@ -7,14 +7,22 @@ import (
 	"time"
 )
 
+// example are round numbers like those of Measured, which change with the machine.
+var example = Costs{
+	Server: 30 * time.Microsecond, Client: 25 * time.Microsecond, Handler: 20 * time.Microsecond,
+	Entry: 100 * time.Microsecond, Follower: 150 * time.Microsecond, Command: 4 * time.Microsecond, Apply: 3 * time.Microsecond,
+	Forward: 30 * time.Microsecond, Round: 50 * time.Microsecond,
+	Sync: 200 * time.Microsecond, Hop: 100 * time.Microsecond, Row: 2 * time.Microsecond,
+}
+
 // mixed is a configuration in which everything happens: several groups, reads and writes,
 // trees that move, more nodes than replicas.
 func mixed(seed uint64) Config {
 	return Config{
-		Costs: Measured, Spread: 0.3, Seed: seed,
+		Costs: example, Spread: 0.3, Seed: seed,
 		Shape: Shape{Nodes: 5, Replicas: 3, Cores: 2, Groups: 4},
-		Load:  Load{Clients: 60, Writes: 0.5, Trees: 200, Skew: 1, Tokens: 50_000, Requests: 20_000},
-		Moves: []Move{{At: 20 * time.Millisecond, Tree: 0, To: 2}, {At: 30 * time.Millisecond, Tree: 0, To: 3}, {At: 50 * time.Millisecond, Tree: 1, To: 0}, {At: 400 * time.Millisecond, Tree: 0, To: 1}},
+		Load:  Load{Clients: 60, Writes: 0.5, Trees: 200, Skew: 1, Tokens: 50_000, Requests: 8000},
+		Moves: []Move{{At: 20 * time.Millisecond, Tree: 0, To: 2}, {At: 30 * time.Millisecond, Tree: 0, To: 3}, {At: 50 * time.Millisecond, Tree: 1, To: 0, Live: true}, {At: 150 * time.Millisecond, Tree: 0, To: 1}},
 	}
 }
 
@@ -30,7 +38,7 @@ func run(t *testing.T, cfg Config) Result {
 // TestLaws: Run checks conservation and Little's law itself, exactly; here are runs that
 // could break them, and that the checks look.
 func TestLaws(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(12) {
 		cfg := mixed(seed)
 		r := run(t, cfg)
 		if len(r.answers) != cfg.Load.Requests {
@@ -46,13 +54,26 @@ func TestLaws(t *testing.T) {
 // of the run: without the ends the law is no identity any more, and holds within a hundredth.
 func TestLittle(t *testing.T) {
 	cfg := mixed(1)
-	cfg.Moves = nil
+	cfg.Moves, cfg.Load.Requests = nil, 40_000
 	r := run(t, cfg)
 	if got, want := r.Rate*r.Mean.Seconds(), float64(cfg.Load.Clients); math.Abs(got/want-1) > 0.01 {
 		t.Errorf("rate × residence = %.2f, %g clients are always inside", got, want)
 	}
 	if math.Abs(r.Inside/float64(cfg.Load.Clients)-1) > 0.05 {
 		t.Errorf("%.2f inside on average, want about %d", r.Inside, cfg.Load.Clients)
+	}
+}
+
+// TestLiveMovePausesLess: what is copied while the tree is served is not waited for.
+func TestLiveMovePausesLess(t *testing.T) {
+	var took [2]time.Duration
+	for i, live := range []bool{false, true} {
+		cfg := mixed(1)
+		cfg.Moves = []Move{{At: 20 * time.Millisecond, Tree: 0, To: (cfg.Shape.groupOf(0) + 1) % 4, Live: live}}
+		took[i] = run(t, cfg).Pauses[0].Took
+	}
+	if took[1] >= took[0] || took[1] <= 0 {
+		t.Errorf("pauses of %s frozen, %s live", took[0], took[1])
 	}
 }
 
@@ -100,7 +121,7 @@ func TestSameSeedSameResult(t *testing.T) {
 
 // alone is one client, who meets no queue: its time is the sum of what is on its way.
 func TestOneClientIsTheSum(t *testing.T) {
-	c := Measured
+	c := example
 	http := c.Server + c.Handler + 2*c.Hop
 	entry := c.Command + c.Entry + c.Sync + c.Apply
 	follow := c.Follower + c.Sync + 2*c.Hop
@@ -114,7 +135,7 @@ func TestOneClientIsTheSum(t *testing.T) {
 		"write, three nodes":         {Shape{Nodes: 3}, 1, true, http + entry + follow},
 		"write, five, three of them": {Shape{Nodes: 5, Replicas: 3}, 1, true, http + entry + follow},
 		"write, one machine":         {Shape{Nodes: 1, OneMachine: true}, 1, true, http + entry - 2*c.Hop + c.Client},
-		"read, one node":             {Shape{Nodes: 1}, 0, true, http + c.Round},
+		"read, one node":             {Shape{Nodes: 1}, 0, true, http},
 		"read, three nodes":          {Shape{Nodes: 3}, 0, true, http + c.Round + 2*c.Hop},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,11 +153,11 @@ func TestOneClientIsTheSum(t *testing.T) {
 	}
 }
 
-// near is how far one simulated group may be from its closed form, on both sides with up to
-// so many clients. With more it may be further below: the closed form knows no convoys (who is
-// answered together comes back together), and becomes an upper bound.
+// near is how far one simulated group may be from its closed form with up to so many clients,
+// far with more: the closed form knows no convoys (who is answered together comes back
+// together), and guesses how much comes together.
 const (
-	near        = 0.30
+	near, far   = 0.25, 0.50
 	nearClients = 128
 )
 
@@ -148,16 +169,19 @@ func TestOneGroupIsTheClosedForm(t *testing.T) {
 			for _, clients := range []int{1, 4, 16, nearClients, 1024} {
 				for _, writes := range []float64{0, 0.5, 1} {
 					cfg := Config{
-						Costs: Measured, Seed: 1, Spread: 0.3, Shape: Shape{Nodes: nodes, Cores: cores, Groups: 1},
-						Load: Load{Clients: clients, Writes: writes, Trees: 1, Requests: 2000 + 50*clients},
+						Costs: example, Seed: 1, Spread: 0.3, Shape: Shape{Nodes: nodes, Cores: cores, Groups: 1},
+						Load: Load{Clients: clients, Writes: writes, Trees: 1, Requests: 2000 + 40*clients},
 					}
 					r := run(t, cfg)
 					f, err := Predict(cfg)
 					if err != nil {
 						t.Fatal(err)
 					}
-					off := r.Rate/f.Rate - 1
-					if off > near || (clients <= nearClients && off < -near) {
+					off, bound := r.Rate/f.Rate-1, near
+					if clients > nearClients {
+						bound = far
+					}
+					if math.Abs(off) > bound {
 						t.Errorf("%d nodes, %d cores, %d clients, %g writes: simulated %.0f/s, closed form %.0f/s (%s): %+.0f %%",
 							nodes, cores, clients, writes, r.Rate, f.Rate, f.Limit, 100*off)
 					}

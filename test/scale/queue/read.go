@@ -30,24 +30,35 @@ func (r *rounds) run() {
 	})
 }
 
-// askLeader is a node's round: one question to the leader, which coalesces those of all nodes.
+// askLeader is a node's round: one question to the leader. A follower that asks is a voter
+// who says its term; if that and the leader are a majority, the leader asks nobody else.
 func (n *node) askLeader(g *group, done func()) {
-	n.toLeader(g, g.confirms.get, done)
+	n.toLeader(g, func(back func()) {
+		if g.follows(n) && g.majority() == 2 {
+			back()
+			return
+		}
+		g.confirms.get(back)
+	}, done)
 }
 
-// confirm is the leader's round: a heartbeat to everyone, answered by a majority.
-func (g *group) confirm(done func()) {
+// confirm is the leader's round: a question to everyone, until need have answered.
+func (g *group) confirm(need int, done func()) {
+	if need == 0 {
+		done()
+		return
+	}
 	w, lead := g.w, g.leader()
 	lead.work(w.cfg.Costs.Round, func() {
-		acks, majority := 0, len(g.replicas)/2+1
-		ack := func() {
-			if acks++; acks == majority {
-				done()
-			}
-		}
-		ack()
+		answers := 0
 		for _, r := range g.replicas[1:] {
-			w.hop(lead, r.node, func() { w.hop(r.node, lead, ack) })
+			w.hop(lead, r.node, func() {
+				w.hop(r.node, lead, func() {
+					if answers++; answers == need {
+						done()
+					}
+				})
+			})
 		}
 	})
 }

@@ -57,6 +57,7 @@ func (w *world) route(r *request) {
 		return
 	}
 	if r.write {
+		t.writes++
 		r.node.edge(t.group).propose(func() { w.render(r) })
 	} else {
 		r.node.round(t.group).get(func() { w.render(r) })

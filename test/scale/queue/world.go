@@ -2,6 +2,7 @@ package queue
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -46,14 +47,18 @@ type group struct {
 type replica struct {
 	node       *node
 	raft, fold *station // Raft's main loop; the machine's writer
+	log        []func() // what to do when each entry that waits for Raft's main loop is stored
+	storing    bool
 }
 
 // tree is what requests are for.
 type tree struct {
 	group  int
 	rows   int
+	leaves bool // a move is under way
 	frozen bool
 	wait   []func() // requests that came while it was frozen
+	writes int
 }
 
 func newWorld(cfg Config) *world {
@@ -68,9 +73,9 @@ func newWorld(cfg Config) *world {
 	for i := range s.Groups {
 		g := &group{w: w, id: i}
 		for k := range s.replicas() {
-			g.replicas = append(g.replicas, &replica{w.nodes[(s.leader(i)+k)%s.Nodes], newStation(&w.clock, 1), newStation(&w.clock, 1)})
+			g.replicas = append(g.replicas, &replica{node: w.nodes[(s.leader(i)+k)%s.Nodes], raft: newStation(&w.clock, 1), fold: newStation(&w.clock, 1)})
 		}
-		g.confirms.ask = g.confirm
+		g.confirms.ask = func(done func()) { g.confirm(g.majority()-1, done) }
 		w.groups = append(w.groups, g)
 	}
 	for i := range cfg.Load.Trees {
@@ -95,6 +100,9 @@ func (n *node) work(d time.Duration, then func()) {
 	}
 	n.machine.cpu.serve(n.w.vary(d), then)
 }
+
+// yield waits for a core and gives it back: a goroutine that lets others go first.
+func (n *node) yield(then func()) { n.machine.cpu.serve(0, then) }
 
 // sync takes the node's disk.
 func (n *node) sync(then func()) { n.machine.disk.serve(n.w.vary(n.w.cfg.Costs.Sync), then) }
@@ -130,3 +138,10 @@ func (n *node) round(g int) *rounds {
 }
 
 func (g *group) leader() *node { return g.replicas[0].node }
+
+func (g *group) majority() int { return len(g.replicas)/2 + 1 }
+
+// follows reports whether the node has a replica of the group that does not lead.
+func (g *group) follows(n *node) bool {
+	return slices.ContainsFunc(g.replicas[1:], func(r *replica) bool { return r.node == n })
+}

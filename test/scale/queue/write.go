@@ -7,6 +7,7 @@ type edge struct {
 	group  *group
 	queue  []func() // what each command does when it has its result
 	flying int
+	about  bool // to send
 }
 
 func (e *edge) propose(done func()) {
@@ -14,11 +15,18 @@ func (e *edge) propose(done func()) {
 	e.send()
 }
 
+// send lets those go first who wait for a core: they may be about to propose, and join.
 func (e *edge) send() {
-	if e.flying == batchesInFlight || len(e.queue) == 0 {
+	if e.about || e.flying == batchesInFlight || len(e.queue) == 0 {
 		return
 	}
+	e.about = true
 	e.flying++
+	e.node.yield(e.depart)
+}
+
+func (e *edge) depart() {
+	e.about = false
 	n := min(len(e.queue), batchItems)
 	batch := append([]func(){}, e.queue[:n]...)
 	e.queue = append(e.queue[:0], e.queue[n:]...)
@@ -29,6 +37,7 @@ func (e *edge) send() {
 		}
 		e.send()
 	}
+	e.send() // what is left
 	e.node.toLeader(e.group, func(back func()) {
 		e.group.proposer.submit(e.group, submission{n, back})
 	}, landed)
@@ -62,6 +71,7 @@ type submission struct {
 type proposer struct {
 	queue  []submission
 	flying int
+	about  bool // to propose
 }
 
 func (p *proposer) submit(g *group, s submission) {
@@ -70,10 +80,16 @@ func (p *proposer) submit(g *group, s submission) {
 }
 
 func (p *proposer) propose(g *group) {
-	if p.flying == entriesInFlight || len(p.queue) == 0 {
+	if p.about || p.flying == entriesInFlight || len(p.queue) == 0 {
 		return
 	}
+	p.about = true
 	p.flying++
+	g.leader().yield(func() { p.depart(g) })
+}
+
+func (p *proposer) depart(g *group) {
+	p.about = false
 	n, items := 0, 0
 	for n < len(p.queue) && items < entryItems {
 		items += p.queue[n].commands
@@ -81,6 +97,7 @@ func (p *proposer) propose(g *group) {
 	}
 	batch := append([]submission{}, p.queue[:n]...)
 	p.queue = append(p.queue[:0], p.queue[n:]...)
+	p.propose(g) // what is left
 	g.replicate(items, func() {
 		p.flying--
 		for _, s := range batch {
@@ -96,7 +113,7 @@ func (g *group) replicate(n int, applied func()) {
 	c := w.cfg.Costs
 	g.entries++
 	g.commands += n
-	acks, majority := 0, len(g.replicas)/2+1
+	acks, majority := 0, g.majority()
 	ack := func() {
 		if acks++; acks == majority {
 			lead.apply(n, applied)
