@@ -14,7 +14,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tokengrove/grove/fsm"
-	"github.com/tokengrove/grove/fsm/token"
 	"github.com/tokengrove/grove/httpapi/acl"
 )
 
@@ -29,7 +28,7 @@ type api struct {
 	log     hclog.Logger
 	now     func() time.Time
 	acls    aclCache
-	hashes  atomic.Pointer[token.Hasher]
+	hashes  atomic.Pointer[hasher]
 }
 
 // New returns the handler of the whole API.

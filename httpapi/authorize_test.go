@@ -29,8 +29,10 @@ func TestACLCache(t *testing.T) {
 		t.Error("the ACL was not kept")
 	}
 	put("other")
-	if c.find(m, names) != first || c.find(m, names) != first {
-		t.Error("a change of another policy dropped the ACL")
+	for range 2 { // the first time it is looked at closely
+		if c.find(m, names) != first {
+			t.Error("a change of another policy dropped the ACL")
+		}
 	}
 	for _, change := range []string{"b", "missing"} {
 		put(change)

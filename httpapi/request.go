@@ -204,17 +204,7 @@ func (rq *request) propose(c fsm.Command) (fsm.Result, error) {
 }
 
 // hash is the stored form of an ID.
-func (rq *request) hash(id token.ID) token.Hash { return rq.api.hasher(rq.identity.Salt).Hash(id) }
-
-// hasher returns the Hasher of the cluster's salt, which is fixed once there is a cluster.
-func (a *api) hasher(s token.Salt) *token.Hasher {
-	h := a.hashes.Load()
-	if h == nil || h.Salt() != s {
-		h = token.NewHasher(s)
-		a.hashes.Store(h)
-	}
-	return h
-}
+func (rq *request) hash(id token.ID) token.Hash { return rq.api.hasher(rq.identity.Salt).hash(id) }
 
 // warn adds a warning to the answer.
 func (rq *request) warn(format string, args ...any) {

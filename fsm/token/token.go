@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"sync"
 	"time"
 )
 
@@ -73,39 +72,16 @@ func (t Type) String() string {
 	return fmt.Sprintf("type-%d", uint8(t))
 }
 
+// Keyed returns a new HMAC-SHA256 under s: the sum over an ID is its Hash. To reset one takes less
+// time than to make one.
+func (s Salt) Keyed() hash.Hash { return hmac.New(sha256.New, s[:]) }
+
 // Hash returns the stored form of id under s.
 func (s Salt) Hash(id ID) Hash {
-	m := hmac.New(sha256.New, s[:])
+	m := s.Keyed()
 	io.WriteString(m, string(id))
 	var h Hash
 	m.Sum(h[:0])
-	return h
-}
-
-// Hasher is Salt.Hash for many IDs: it keeps the keyed states, which take longer to make than
-// an ID takes to hash. It is safe for concurrent use.
-type Hasher struct {
-	salt Salt
-	free sync.Pool
-}
-
-// NewHasher returns the Hasher of s.
-func NewHasher(s Salt) *Hasher { return &Hasher{salt: s} }
-
-// Salt returns what the Hasher was made with.
-func (k *Hasher) Salt() Salt { return k.salt }
-
-// Hash returns what Salt.Hash returns.
-func (k *Hasher) Hash(id ID) Hash {
-	m, _ := k.free.Get().(hash.Hash)
-	if m == nil {
-		m = hmac.New(sha256.New, k.salt[:])
-	}
-	io.WriteString(m, string(id))
-	var h Hash
-	m.Sum(h[:0])
-	m.Reset()
-	k.free.Put(m)
 	return h
 }
 
