@@ -29,6 +29,7 @@ type api struct {
 	now     func() time.Time
 	acls    aclCache
 	hashes  atomic.Pointer[hasher]
+	limits
 }
 
 // New returns the handler of the whole API.
@@ -36,11 +37,11 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &api{cfg: cfg, store: cfg.Store, cluster: cfg.Cluster, log: cfg.Logger, now: cfg.Now}
+	a := &api{cfg: cfg, store: cfg.Store, cluster: cfg.Cluster, log: cfg.Logger, now: cfg.Now, limits: newLimits(cfg.Limits)}
 	m := mux.NewRouter().SkipClean(true)
 	fixed := map[string]http.Handler{}
 	for i := range routes {
-		path, h := "/v1/"+routes[i].path, a.adapt(&routes[i])
+		path, h := "/v1/"+routes[i].path, a.bounded(&routes[i], a.adapt(&routes[i]))
 		m.Handle(path, h)
 		if !strings.ContainsRune(path, '{') {
 			fixed[path] = h
@@ -48,7 +49,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	m.PathPrefix("/v1/").Handler(a.adapt(nil))
 	m.NotFoundHandler = http.HandlerFunc(outside)
-	return a.guard(fixed, m), nil
+	return a.meter(a.guard(fixed, m)), nil
 }
 
 // outside answers what is not below /v1/.
@@ -120,7 +121,7 @@ func (a *api) serve(w http.ResponseWriter, rq *request, rt *route) (*response, e
 	if rt != nil && rt.open {
 		return a.serveOpen(rq, rt)
 	}
-	return a.serveAuthenticated(rq, rt)
+	return a.admit(rq, rt)
 }
 
 // awaitIndex honours a client that must see at least what it wrote before.

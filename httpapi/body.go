@@ -28,6 +28,8 @@ func readBody(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
+	case errors.Is(err, errBodies):
+		return nil, errBodies
 	case errors.As(err, &large):
 		return nil, fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("http: request body too large: the limit is %d bytes", maxBody))
 	case err != nil:

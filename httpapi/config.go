@@ -62,6 +62,7 @@ type Config struct {
 	ClusterName        string // of a cluster that is initialized here; "": a random one
 	// RootTokenID is the ID of the root token that init makes; "": minted.
 	RootTokenID string
+	Limits      Limits
 }
 
 // systemTTL is the reference's default of both TTLs.
@@ -90,5 +91,5 @@ func (c *Config) Validate() error {
 	if c.DefaultTTL < 0 || c.MaxTTL < 0 || c.DefaultTTL > c.MaxTTL {
 		return fmt.Errorf("default_lease_ttl %s must be positive and not above max_lease_ttl %s", c.DefaultTTL, c.MaxTTL)
 	}
-	return nil
+	return c.Limits.validate()
 }

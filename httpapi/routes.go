@@ -30,7 +30,7 @@ var routes = []route{
 	{path: "auth/token/renew-accessor", ops: ops{acl.Update: write(renewAccessorFields, renewAccessor)}},
 	{path: "auth/token/revoke-accessor", ops: ops{acl.Update: write(accessorField, revokeAccessor)}},
 	{path: "auth/token/revoke-orphan", sudo: true, ops: ops{acl.Update: write(tokenField, revokeOrphan)}},
-	{path: "auth/token/accessors/", sudo: true, ops: ops{acl.List: read(listAccessors)}},
+	{path: "auth/token/accessors/", sudo: true, whole: true, ops: ops{acl.List: read(listAccessors)}},
 	{path: "auth/token/roles" + slash, ops: ops{acl.List: read(listRoles)}},
 	{path: "auth/token/roles/" + roleName, exists: roleExists, ops: ops{
 		acl.Read: query(roleFields, readRole), acl.Update: write(roleFields, writeRole), acl.Delete: write(roleFields, deleteRole),
@@ -49,8 +49,8 @@ var routes = []route{
 
 	// Leases of tokens.
 	{path: "sys/leases/lookup", ops: ops{acl.Update: query(leaseField, lookupLease)}},
-	{path: "sys/leases/lookup/", sudo: true, ops: ops{acl.List: read(listLeases)}},
-	{path: "sys/leases/lookup/" + prefix, sudo: true, ops: ops{acl.List: read(listLeases)}},
+	{path: "sys/leases/lookup/", sudo: true, whole: true, ops: ops{acl.List: read(listLeases)}},
+	{path: "sys/leases/lookup/" + prefix, sudo: true, whole: true, ops: ops{acl.List: read(listLeases)}},
 	{path: "sys/leases/renew", ops: ops{acl.Update: query(renewLeaseFields, renewLease)}},
 	{path: "sys/leases/renew/" + lease, ops: ops{acl.Update: query(renewLeaseFields, renewLease)}},
 	{path: "sys/leases/revoke", ops: ops{acl.Update: write(revokeLeaseFields, revokeLease)}},
