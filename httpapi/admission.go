@@ -229,13 +229,19 @@ func (a *admission) remove(t *turn) {
 	}
 }
 
-// clientOf is what of an address with a port names a client.
+// clientOf is the client behind an address with a port.
 func clientOf(remote string) netip.Addr {
 	ap, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Addr{} // all that have no address are one
 	}
-	addr := ap.Addr().Unmap().WithZone("")
+	return ClientOf(ap.Addr())
+}
+
+// ClientOf returns what of an address names a client: an IPv4 address, or the network of 64 bits of an
+// IPv6 address, which one host has to itself.
+func ClientOf(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		return netip.PrefixFrom(addr, 64).Masked().Addr()
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/tokengrove/grove/httpapi"
 )
 
 // config is what the configuration files say, after the environment had its say.
@@ -19,6 +21,7 @@ type config struct {
 	Listeners                         []listenerBlock
 	Storage                           *storageBlock
 	Join                              joinSecrets
+	Limits                            httpapi.Limits
 }
 
 // joinSecrets are what lets the node into a cluster.
@@ -29,6 +32,7 @@ type listenerBlock struct {
 	Address, ClusterAddress string
 	TLS                     tlsBlock
 	Timeouts                timeouts
+	Connections             connectionLimits
 }
 
 // tlsBlock are the options of a listener whose names start with tls_.

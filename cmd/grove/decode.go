@@ -13,7 +13,7 @@ import (
 // Grove has no use for are warned of; unknown ones are errors.
 type decoder struct {
 	where    string         // for messages, as `listener "tcp"`; "" at the top
-	values   map[string]any // option → *string, *bool, *int, *float64, *time.Duration or *[]string
+	values   map[string]any // option → *string, *bool, *int, *int64, *float64, *time.Duration or *[]string
 	blocks   map[string]func(item) error
 	ignored  []string
 	warnings *[]string
@@ -85,6 +85,12 @@ func setValue(dst, v any) error {
 		*d = b
 	case *int:
 		n, err := strconv.Atoi(scalar(v))
+		if err != nil {
+			return fmt.Errorf("want a whole number, got %s", describe(v))
+		}
+		*d = n
+	case *int64:
+		n, err := strconv.ParseInt(scalar(v), 10, 64)
 		if err != nil {
 			return fmt.Errorf("want a whole number, got %s", describe(v))
 		}

@@ -36,6 +36,8 @@ func (c *config) top(warnings *[]string) *decoder {
 		"api_addr": &c.APIAddr, "cluster_addr": &c.ClusterAddr, "cluster_name": &c.ClusterName, "log_level": &c.LogLevel,
 		"log_format": &c.LogFormat, "default_lease_ttl": &c.DefaultTTL, "max_lease_ttl": &c.MaxTTL, "pid_file": &c.PIDFile,
 		"cluster_key": &c.Join.Key, "cluster_key_file": &c.Join.KeyFile, "join_token": &c.Join.Token,
+		"max_requests": &c.Limits.Requests, "max_requests_waiting": &c.Limits.Waiting, "max_request_wait": &c.Limits.Wait,
+		"max_body_memory": &c.Limits.BodyBytes,
 	}}
 	storage := func(it item) error { return c.storage(it, warnings) }
 	d.blocks = map[string]func(item) error{
@@ -59,6 +61,7 @@ func (c *config) listener(it item, warnings *[]string) error {
 		"tls_disable_client_certs": &l.TLS.NoClient,
 		"http_read_header_timeout": &l.Timeouts.ReadHeader, "http_read_timeout": &l.Timeouts.Read,
 		"http_write_timeout": &l.Timeouts.Write, "http_idle_timeout": &l.Timeouts.Idle,
+		"max_connections": &l.Connections.Total, "max_connections_per_client": &l.Connections.PerClient,
 	}}
 	if err := d.body(it); err != nil {
 		return err
@@ -68,6 +71,9 @@ func (c *config) listener(it item, warnings *[]string) error {
 	}
 	if err := checkAddress(l.ClusterAddress); l.ClusterAddress != "" && err != nil {
 		return it.errorf("listener %s: cluster_%v", l.Address, err)
+	}
+	if err := l.Connections.validate(); err != nil {
+		return it.errorf("listener %s: %v", l.Address, err)
 	}
 	if err := l.TLS.check(); err != nil {
 		return it.errorf("listener %s: %v", l.Address, err)

@@ -28,7 +28,7 @@ func (c *config) plan(log hclog.Logger) (*nodeConfig, error) {
 			DataDir: c.Storage.Path, NodeID: c.Storage.NodeID, Multiplier: c.Storage.Multiplier, Logger: log,
 			Join: cluster.Join{HTTP: client, NonVoter: c.Storage.NonVoter, Key: key, Token: c.Join.Token},
 		},
-		api: httpapi.Config{Logger: log, ClusterName: c.ClusterName, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL},
+		api: httpapi.Config{Logger: log, ClusterName: c.ClusterName, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL, Limits: c.Limits},
 	}
 	for _, j := range c.Storage.Joins {
 		n.cluster.Join.Addresses = append(n.cluster.Join.Addresses, strings.TrimRight(j.APIAddr, "/"))
@@ -38,7 +38,7 @@ func (c *config) plan(log hclog.Logger) (*nodeConfig, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listener %s: %w", l.Address, err)
 		}
-		n.listeners = append(n.listeners, listenerConfig{address: l.Address, tls: t, pair: pair, timeouts: l.Timeouts})
+		n.listeners = append(n.listeners, listenerConfig{address: l.Address, tls: t, pair: pair, timeouts: l.Timeouts, connections: l.Connections})
 	}
 	n.cluster.ClusterAddr, err = c.clusterBind()
 	if err != nil {

@@ -27,10 +27,11 @@ type nodeConfig struct {
 
 // listenerConfig is one API listener.
 type listenerConfig struct {
-	address  string
-	tls      *tls.Config // nil: plain
-	pair     *keyPair    // nil with tls
-	timeouts timeouts
+	address     string
+	tls         *tls.Config // nil: plain
+	pair        *keyPair    // nil with tls
+	timeouts    timeouts
+	connections connectionLimits
 }
 
 // instance is a running node. Its goroutines end with stop.
@@ -52,12 +53,15 @@ const (
 	writeTimeout      = 60 * time.Second
 	idleTimeout       = 5 * time.Minute
 	drainTimeout      = 5 * time.Second
+	// maxHeaderBytes bounds the memory of a client that sends headers without end.
+	maxHeaderBytes = 64 << 10
 )
 
 // startNode binds the listeners, opens the node and serves. The listeners come first, so
 // that a port in use is found before anything is touched, and their address can be announced.
 func startNode(c nodeConfig) (*instance, error) {
 	in := &instance{log: c.api.Logger, failed: make(chan error, len(c.listeners)+1), done: make(chan struct{})}
+	fit(c.listeners, raiseFiles(), in.log)
 	ls, err := in.listen(c.listeners)
 	if err != nil {
 		return nil, err
@@ -96,6 +100,7 @@ func (in *instance) listen(cs []listenerConfig) ([]net.Listener, error) {
 			return nil, fmt.Errorf("listener %s: %w", c.address, plainly(err))
 		}
 		in.addrs = append(in.addrs, l.Addr().String())
+		l = limitListener(l, c.connections, c.tls == nil, in.log)
 		if c.tls != nil {
 			l = tls.NewListener(l, c.tls)
 			in.pairs = append(in.pairs, c.pair)
@@ -146,7 +151,7 @@ func (in *instance) serve(l net.Listener, h http.Handler, t timeouts) {
 	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: or(t.ReadHeader, readHeaderTimeout), ReadTimeout: or(t.Read, readTimeout),
 		WriteTimeout: or(t.Write, writeTimeout), IdleTimeout: or(t.Idle, idleTimeout),
-		MaxHeaderBytes: 1 << 20, ErrorLog: in.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: in.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	in.servers = append(in.servers, s)
 	in.running.Go(func() {
