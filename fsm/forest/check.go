@@ -216,15 +216,15 @@ func (f *Forest) checkProperties() error {
 // checkDeadlines: what is active and has a deadline is in the heap, and in heap order.
 func (f *Forest) checkDeadlines() error {
 	d := &f.due
-	for i := range d.heap {
-		e := &d.heap[i]
+	for i := range d.heap.len {
+		e := d.heap.at(i)
 		n := f.node(e.ref)
 		switch {
-		case !f.nodes.has(uint32(e.ref)) || d.places[e.ref] != uint32(i+1):
+		case !f.nodes.has(uint32(e.ref)) || *d.places.at(int(e.ref)) != uint32(i+1):
 			return fmt.Errorf("place %d holds a token that is elsewhere", i)
 		case n.state != Active || n.terms.deadline != e.deadline || e.deadline == 0:
 			return fmt.Errorf("token %s has state %d and deadline %d, its entry %d", n.hash, n.state, n.terms.deadline, e.deadline)
-		case i > 0 && !d.less(&d.heap[(i-1)/4], e):
+		case i > 0 && !d.less(d.heap.at((i-1)/4), e):
 			return fmt.Errorf("token %s is due before the one above it", n.hash)
 		}
 	}
@@ -234,8 +234,8 @@ func (f *Forest) checkDeadlines() error {
 			due++
 		}
 	}
-	if due != len(d.heap) {
-		return fmt.Errorf("%d tokens are due some day, %d in the heap", due, len(d.heap))
+	if due != d.heap.len {
+		return fmt.Errorf("%d tokens are due some day, %d in the heap", due, d.heap.len)
 	}
 	return nil
 }

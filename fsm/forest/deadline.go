@@ -15,8 +15,8 @@ import (
 // in the nodes, because moving entries about would otherwise write to a dozen nodes in
 // a dozen pages, and each of these would be cloned after a freeze.
 type deadlines struct {
-	heap   []due
-	places []uint32
+	heap   chunked[due]
+	places chunked[uint32]
 	hashOf func(Ref) *token.Hash
 }
 
@@ -28,15 +28,15 @@ type due struct {
 
 // next returns the earliest deadline, 0 if there is none.
 func (d *deadlines) next() token.Instant {
-	if len(d.heap) == 0 {
+	if d.heap.len == 0 {
 		return 0
 	}
-	return d.heap[0].deadline
+	return d.heap.at(0).deadline
 }
 
 // passed reports whether some deadline is not after now.
 func (d *deadlines) passed(now token.Instant) bool {
-	return len(d.heap) > 0 && d.heap[0].deadline <= now
+	return d.heap.len > 0 && d.heap.at(0).deadline <= now
 }
 
 func (d *deadlines) less(a, b *due) bool {
@@ -55,26 +55,26 @@ func (d *deadlines) set(r Ref, deadline token.Instant) {
 		d.remove(r)
 		return
 	}
-	for int(r) >= len(d.places) {
-		d.places = append(d.places, 0)
+	d.places.grow(int(r) + 1)
+	place := d.places.at(int(r))
+	if *place == 0 {
+		d.heap.grow(d.heap.len + 1)
+		*place = uint32(d.heap.len)
 	}
-	if d.places[r] == 0 {
-		d.heap = append(d.heap, due{})
-		d.places[r] = uint32(len(d.heap))
-	}
-	d.settle(int(d.places[r])-1, due{deadline, binary.BigEndian.Uint32(d.hashOf(r)[:]), r})
+	d.settle(int(*place)-1, due{deadline, binary.BigEndian.Uint32(d.hashOf(r)[:]), r})
 }
 
 // remove takes r out, if it is in.
 func (d *deadlines) remove(r Ref) {
-	if int(r) >= len(d.places) || d.places[r] == 0 {
+	if int(r) >= d.places.len || *d.places.at(int(r)) == 0 {
 		return
 	}
-	i := int(d.places[r]) - 1
-	d.places[r] = 0
-	last := len(d.heap) - 1
-	e := d.heap[last]
-	d.heap = d.heap[:last]
+	place := d.places.at(int(r))
+	i := int(*place) - 1
+	*place = 0
+	last := d.heap.len - 1
+	e := *d.heap.at(last)
+	d.heap.cut(last)
 	if i < last {
 		d.settle(i, e)
 	}
@@ -84,18 +84,18 @@ func (d *deadlines) remove(r Ref) {
 func (d *deadlines) settle(i int, e due) {
 	for i > 0 {
 		up := (i - 1) / 4
-		if !d.less(&e, &d.heap[up]) {
+		if !d.less(&e, d.heap.at(up)) {
 			break
 		}
-		d.put(i, d.heap[up])
+		d.put(i, *d.heap.at(up))
 		i = up
 	}
 	for {
 		least := d.leastChild(i)
-		if least == 0 || !d.less(&d.heap[least], &e) {
+		if least == 0 || !d.less(d.heap.at(least), &e) {
 			break
 		}
-		d.put(i, d.heap[least])
+		d.put(i, *d.heap.at(least))
 		i = least
 	}
 	d.put(i, e)
@@ -106,12 +106,12 @@ func (d *deadlines) settle(i int, e due) {
 // itself as child, and entries above i have been moved already.
 func (d *deadlines) leastChild(i int) int {
 	first := 4*i + 1
-	if first >= len(d.heap) {
+	if first >= d.heap.len {
 		return 0
 	}
 	least := first
-	for c := first + 1; c < min(first+4, len(d.heap)); c++ {
-		if d.less(&d.heap[c], &d.heap[least]) {
+	for c := first + 1; c < min(first+4, d.heap.len); c++ {
+		if d.less(d.heap.at(c), d.heap.at(least)) {
 			least = c
 		}
 	}
@@ -119,8 +119,8 @@ func (d *deadlines) leastChild(i int) int {
 }
 
 func (d *deadlines) put(i int, e due) {
-	d.heap[i] = e
-	d.places[e.ref] = uint32(i + 1)
+	*d.heap.at(i) = e
+	*d.places.at(int(e.ref)) = uint32(i + 1)
 }
 
 // due calls visit for every token whose deadline is not after now, in no useful order.
@@ -132,9 +132,9 @@ func (d *deadlines) due(now token.Instant, visit func(Ref)) {
 	for todo := []int{0}; len(todo) > 0; {
 		i := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		visit(d.heap[i].ref)
-		for c := 4*i + 1; c < min(4*i+5, len(d.heap)); c++ {
-			if d.heap[c].deadline <= now {
+		visit(d.heap.at(i).ref)
+		for c := 4*i + 1; c < min(4*i+5, d.heap.len); c++ {
+			if d.heap.at(c).deadline <= now {
 				todo = append(todo, c)
 			}
 		}

@@ -23,7 +23,8 @@
 // Nodes are 144 bytes, hold no pointers and link to each other by 32-bit Refs; they lie
 // in pages of 128, which Freeze shares and the writer clones before its first write.
 // What tokens have in common (policies, metadata, TTLs, ...) is stored once per distinct
-// set of values. The hash and accessor indexes hold 5 bytes a slot and no pointers.
+// set of values. The hash and accessor indexes hold 5 bytes a slot and no pointers. Nothing is
+// a plain slice that grows with the tokens: one insertion would copy it as a whole.
 //
 // # Invariants
 //

@@ -356,7 +356,7 @@ func TestExpireOrder(t *testing.T) {
 	}
 	var last token.Record
 	for f.NextDeadline() != 0 {
-		r := f.due.heap[0].ref
+		r := f.due.heap.at(0).ref
 		rec := f.Record(r)
 		if c := cmp.Or(cmp.Compare(last.Deadline, rec.Deadline), slices.Compare(last.Hash[:], rec.Hash[:])); c >= 0 {
 			t.Fatalf("(%d, %s) comes after (%d, %s)", rec.Deadline, rec.Hash, last.Deadline, last.Hash)

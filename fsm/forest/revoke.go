@@ -62,7 +62,7 @@ func (f *Forest) RevokeBelow(path string) (named uint64) {
 func (f *Forest) Expire(until token.Instant, limit int) int {
 	n := 0
 	for ; n < limit && f.due.passed(until); n++ {
-		f.Revoke(f.due.heap[0].ref)
+		f.Revoke(f.due.heap.at(0).ref)
 	}
 	return n
 }
