@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -53,14 +55,24 @@ func (r *replica) Apply(l *raft.Log) any { return r.ApplyBatch([]*raft.Log{l})[0
 // ApplyBatch implements raft.BatchingFSM.
 func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 	out := make([]any, len(logs))
-	r.mu.Lock()
-	for i, l := range logs {
-		out[i] = r.apply(l)
+	for len(logs) > 0 {
+		n, index := r.applySome(logs, out[len(out)-len(logs):])
+		r.wake(index)
+		logs = logs[n:]
 	}
-	index := r.machine.Index()
-	r.mu.Unlock()
-	r.wake(index)
 	return out
+}
+
+// applySome applies at least one entry, and all of them unless dead tokens wait to be reclaimed: then
+// every entry takes a few milliseconds, and readers must not wait for more than one of them.
+func (r *replica) applySome(logs []*raft.Log, out []any) (n int, index uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n < len(logs) && (n == 0 || !r.machine.ReclaimPending()) {
+		out[n] = r.apply(logs[n])
+		n++
+	}
+	return n, r.machine.Index()
 }
 
 func (r *replica) apply(l *raft.Log) outcome {
@@ -166,12 +178,16 @@ func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
 	if err := r.failure(); err != nil {
 		return nil, fmt.Errorf("the replica has stopped: %w", err)
 	}
-	return image{r.machine.Freeze()}, nil
+	begin := time.Now()
+	i := image{r.machine.Freeze(), r.log}
+	r.log.Debug("froze the state for a snapshot", "index", i.Index(), "took", time.Since(begin))
+	return i, nil
 }
 
 // Restore implements raft.FSM.
 func (r *replica) Restore(rc io.ReadCloser) error {
 	defer rc.Close()
+	begin := time.Now()
 	m, err := snapshot.Read(rc)
 	if err != nil {
 		return err
@@ -180,18 +196,27 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 	r.machine = m
 	r.mu.Unlock()
 	r.wake(m.Index())
+	r.log.Info("restored a snapshot", "index", m.Index(), "took", time.Since(begin))
+	// What it took to restore, and the state before, is garbage as large as the state itself, and
+	// nothing else that a node does would make the collector look for it soon.
+	debug.FreeOSMemory()
 	return nil
 }
 
 // image is a frozen machine on its way to disk.
-type image struct{ *fsm.Frozen }
+type image struct {
+	*fsm.Frozen
+	log hclog.Logger
+}
 
 // Persist implements raft.FSMSnapshot.
 func (i image) Persist(sink raft.SnapshotSink) error {
+	begin := time.Now()
 	if err := snapshot.Write(sink, i.Frozen); err != nil {
 		sink.Cancel()
 		return err
 	}
+	i.log.Debug("wrote a snapshot", "index", i.Index(), "took", time.Since(begin))
 	return sink.Close()
 }
 
