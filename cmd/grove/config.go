@@ -56,6 +56,14 @@ type storageBlock struct {
 	Joins        []joinBlock
 	Multiplier   float64
 	NonVoter     bool
+	Snapshots    snapshotOptions
+}
+
+// snapshotOptions say when a snapshot is taken, and how many entries stay behind it; 0 is the
+// default of a node.
+type snapshotOptions struct {
+	Threshold, Trailing int
+	Interval            time.Duration
 }
 
 // joinBlock is `retry_join`.
@@ -160,6 +168,8 @@ func (c *config) validate() error {
 		return errors.New(`a listener "tcp" block is needed`)
 	case c.Storage.Multiplier < 0 || c.Storage.Multiplier > 100:
 		return fmt.Errorf("performance_multiplier = %v: want 0 to 100", c.Storage.Multiplier)
+	case c.Storage.Snapshots.Threshold < 0 || c.Storage.Snapshots.Trailing < 0 || c.Storage.Snapshots.Interval < 0:
+		return errors.New("snapshot_threshold, trailing_logs and snapshot_interval cannot be negative")
 	case c.MaxTTL < 0 || c.DefaultTTL < 0:
 		return errors.New("default_lease_ttl and max_lease_ttl cannot be negative")
 	case c.MaxTTL > 0 && c.DefaultTTL > c.MaxTTL:

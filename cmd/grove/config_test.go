@@ -63,6 +63,9 @@ storage "raft" {
   node_id = "a"
   performance_multiplier = 2
   trailing_logs = "10000"
+  snapshot_threshold = 8192
+  snapshot_interval = "2m"
+  max_entry_size = 1048576
   retry_join {
     leader_api_addr       = "https://b.example:8200"
     leader_tls_servername = "b"
@@ -97,7 +100,7 @@ func TestReferenceConfiguration(t *testing.T) {
 		},
 		Storage: &storageBlock{Path: "/data", NodeID: "a", Multiplier: 2, Joins: []joinBlock{
 			{APIAddr: "https://b.example:8200", ServerName: "b", CAFile: "/tls/ca.pem"}, {APIAddr: "https://c.example:8200"},
-		}},
+		}, Snapshots: snapshotOptions{Threshold: 8192, Trailing: 10000, Interval: 2 * time.Minute}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -107,9 +110,9 @@ func TestReferenceConfiguration(t *testing.T) {
 		file + `:2:1: option "ui" has no effect in Grove`,
 		file + `:3:1: option "disable_mlock" has no effect in Grove`,
 		file + `:19:3: option "telemetry" in listener "tcp" has no effect in Grove`,
-		file + `:30:3: option "trailing_logs" in storage "raft" has no effect in Grove`,
-		file + `:41:1: option "telemetry" has no effect in Grove`,
-		file + `:44:1: option "seal" has no effect in Grove`,
+		file + `:33:3: option "max_entry_size" in storage "raft" has no effect in Grove`,
+		file + `:44:1: option "telemetry" has no effect in Grove`,
+		file + `:47:1: option "seal" has no effect in Grove`,
 	}
 	if !reflect.DeepEqual(warnings, wantWarnings) {
 		t.Errorf("warnings %q\nwant     %q", warnings, wantWarnings)
@@ -125,6 +128,7 @@ func TestBadConfiguration(t *testing.T) {
 		"unknown at the top":  {plainListener + someStorage + "\n  foo = 1", `x.hcl:9:3: unknown option "foo"`},
 		"unknown in a block":  {"storage \"raft\" {\n  pth = \"/data\"\n}", `x.hcl:2:3: unknown option "pth" in storage "raft"`},
 		"unknown in a join":   {"storage \"raft\" {\n  retry_join {\n    leader = \"x\"\n  }\n}", `x.hcl:3:5: unknown option "leader" in retry_join`},
+		"negative threshold":  {plainListener + "storage \"raft\" {\n  path = \"/d\"\n  snapshot_threshold = -1\n}", "cannot be negative"},
 		"list for text":       {`api_addr = ["x"]`, `x.hcl:1:1: option "api_addr": want text, got a list`},
 		"flag for text":       {`cluster_name = true`, `x.hcl:1:1: option "cluster_name": want text, got true`},
 		"text for flag":       {"listener \"tcp\" {\n  tls_disable = \"maybe\"\n}", `x.hcl:2:3: option "tls_disable": want true or false, got "maybe"`},

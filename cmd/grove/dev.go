@@ -41,6 +41,7 @@ func serveDev(ctx context.Context, f *serverFlags, env *environment) error {
 	}
 	defer cleanup()
 	d.dir = dir
+	defer keepMemory(env, d.log)()
 	ins, err := d.start(ctx)
 	if err != nil {
 		return errors.Join(err, stopAll(ins))

@@ -23,7 +23,7 @@ var (
 		"purpose", "role", "type", "agent_api", "proxy_api",
 	}
 	ignoredStorage = []string{
-		"trailing_logs", "snapshot_threshold", "snapshot_interval", "max_entry_size", "max_mount_and_namespace_table_entry_size",
+		"max_entry_size", "max_mount_and_namespace_table_entry_size",
 		"autopilot_reconcile_interval", "autopilot_update_interval", "autopilot_redundancy_zone", "autopilot_upgrade_version",
 		"raft_wal", "raft_log_verifier_enabled", "raft_log_verification_interval", "max_transaction_size",
 	}
@@ -92,6 +92,7 @@ func (c *config) storage(it item, warnings *[]string) error {
 	s := &storageBlock{}
 	d := &decoder{where: `storage "raft"`, ignored: ignoredStorage, warnings: warnings, values: map[string]any{
 		"path": &s.Path, "node_id": &s.NodeID, "performance_multiplier": &s.Multiplier, "retry_join_as_non_voter": &s.NonVoter,
+		"snapshot_threshold": &s.Snapshots.Threshold, "trailing_logs": &s.Snapshots.Trailing, "snapshot_interval": &s.Snapshots.Interval,
 	}}
 	d.blocks = map[string]func(item) error{"retry_join": func(j item) error { return s.join(j, warnings) }}
 	if err := d.body(it); err != nil {

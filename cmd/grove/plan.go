@@ -27,6 +27,10 @@ func (c *config) plan(log hclog.Logger) (*nodeConfig, error) {
 		cluster: cluster.Config{
 			DataDir: c.Storage.Path, NodeID: c.Storage.NodeID, Multiplier: c.Storage.Multiplier, Logger: log,
 			Join: cluster.Join{HTTP: client, NonVoter: c.Storage.NonVoter, Key: key, Token: c.Join.Token},
+			Tune: cluster.Tuning{
+				SnapshotThreshold: uint64(c.Storage.Snapshots.Threshold), TrailingLogs: uint64(c.Storage.Snapshots.Trailing),
+				SnapshotInterval: c.Storage.Snapshots.Interval,
+			},
 		},
 		api: httpapi.Config{Logger: log, ClusterName: c.ClusterName, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL, Limits: c.Limits},
 	}

@@ -73,6 +73,7 @@ func serveConfig(ctx context.Context, f *serverFlags, env *environment) error {
 	if err != nil {
 		return err
 	}
+	defer keepMemory(env, log)()
 	in, err := startNode(*nc)
 	if err != nil {
 		return err
