@@ -14,6 +14,9 @@ var fullModel = flag.Bool("scale.model", false, "run the model in full, and draw
 // TestModel asks the model all that docs/scale.md shows; without -scale.model in small, to
 // see that every study can be answered.
 func TestModel(t *testing.T) {
+	if underRace {
+		t.Skip("takes too long under the race detector, which has nothing to find here")
+	}
 	part := 1.0
 	if !*fullModel {
 		part = 0.02

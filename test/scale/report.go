@@ -137,7 +137,7 @@ func (fs Figures) Charts() map[string]chart.Chart {
 			fs.line("GC pause, p99", "gc pause p99"), fs.line("freeze, longest", "freeze max"),
 			fs.line("apply beside snapshot, p99", "apply p99 beside write"), fs.line("apply beside snapshot, longest", "apply max beside write")),
 		"scale-snapshot.svg": over("Snapshot", "ms", true, fs.line("write", "write"), fs.line("write, writers beside", "write beside apply"), fs.line("restore", "restore")),
-		"scale-revoke.svg": over("Death of half of all tokens", "ms", true,
+		"scale-revoke.svg": over("Death of a tree (half of all) and a prefix (a quarter)", "ms", true,
 			fs.line("tree acknowledged", "tree revoke"), fs.line("longest apply of others", "tree longest apply of others"), fs.line("reclaimed", "tree reclaim"),
 			fs.line("prefix acknowledged", "prefix revoke"), fs.line("longest apply of others (prefix)", "prefix longest apply of others")),
 	}
