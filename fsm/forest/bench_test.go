@@ -69,6 +69,7 @@ func BenchmarkInsert(b *testing.B) {
 func BenchmarkFind(b *testing.B) {
 	f := grown(b, benchTokens)
 	rnd := rand.New(rand.NewPCG(1, 2))
+	b.ReportAllocs()
 	for b.Loop() {
 		f.Find(hashOf(rnd.IntN(benchTokens)))
 	}
@@ -84,6 +85,7 @@ func BenchmarkAlive(b *testing.B) {
 			}
 			refs := make([]Ref, 0, benchTokens)
 			f.Walk(func(r Ref) bool { refs = append(refs, r); return true })
+			b.ReportAllocs()
 			for b.Loop() {
 				f.Alive(refs[rnd.IntN(len(refs))], 1)
 			}
@@ -104,6 +106,7 @@ func BenchmarkRenew(b *testing.B) {
 	f := grown(b, benchTokens)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	now := token.Instant(2e15)
+	b.ReportAllocs()
 	for b.Loop() {
 		now++
 		f.Renew(f.Find(hashOf(rnd.IntN(benchTokens))), now, now-1, 1)
@@ -114,6 +117,7 @@ func BenchmarkRenew(b *testing.B) {
 func BenchmarkRevoke(b *testing.B) {
 	var f *Forest
 	n := benchTokens
+	b.ReportAllocs()
 	for b.Loop() {
 		if n == benchTokens {
 			b.StopTimer()
