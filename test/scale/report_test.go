@@ -41,16 +41,18 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(text)
-	for _, part := range []struct{ name, text string }{{"growth", growth.Table()}, {"costs", costs.CostTable()}} {
+	sweep, err := ReadSweepFile(filepath.Join(docs, "scale-clients.jsonl"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, part := range []struct{ name, text string }{{"growth", growth.Table()}, {"costs", costs.CostTable()}, {"sweep", SweepText(sweep)}} {
 		if want, err = Replace(want, part.name, part.text); err != nil {
 			t.Fatal(err)
 		}
 	}
 	charts := growth.Charts()
-	if sweep, err := ReadSweepFile(filepath.Join(docs, "scale-clients.jsonl")); err == nil {
+	if len(sweep) > 0 {
 		maps.Copy(charts, SweepCharts(sweep))
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
 	}
 	if *draw {
 		save(t, charts)
@@ -120,6 +122,9 @@ func TestReadSweep(t *testing.T) {
 	all, err := ReadSweep(strings.NewReader(good + "\n\n" + strings.Replace(good, ":4", ":1", 1) + "\n"))
 	if err != nil || len(all) != 2 || all[0].Clients != 4 || all[0].Rate != 100.5 || all[0].Latency.P99 != 3 {
 		t.Fatalf("got %+v, %v", all, err)
+	}
+	if text := SweepText(all); !strings.Contains(text, "| create | 4 | 100/s | 3.00 ms |") || strings.Contains(SweepText(nil), "|") {
+		t.Errorf("the text of the sweep is %q", text)
 	}
 	line := SweepCharts(all)["scale-clients-rate.svg"].Lines
 	if len(line) != 1 || line[0].Name != "create" || line[0].Points[0].X != 1 || line[0].Points[1].X != 4 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/tokengrove/grove/test/scale/chart"
 )
@@ -78,4 +79,17 @@ func SweepCharts(all []Sweep) map[string]chart.Chart {
 		p99.Lines[last].Points = append(p99.Lines[last].Points, chart.Point{X: float64(s.Clients), Y: s.Latency.P99})
 	}
 	return map[string]chart.Chart{"scale-clients-rate.svg": rate, "scale-clients-p99.svg": p99}
+}
+
+// SweepText is what the document says of a sweep: its plots and a table, or that there is none.
+func SweepText(all []Sweep) string {
+	if len(all) == 0 {
+		return "It has not been run for this page yet.\n"
+	}
+	var b strings.Builder
+	b.WriteString("![rate](scale-clients-rate.svg)\n![p99](scale-clients-p99.svg)\n\n| workload | clients | measured | p99 |\n|---|---|---|---|\n")
+	for _, s := range all {
+		fmt.Fprintf(&b, "| %s | %d | %s/s | %s |\n", s.Workload, s.Clients, thousands(s.Rate), Figure{Value: s.Latency.P99, Unit: "ms"})
+	}
+	return b.String()
 }
