@@ -154,3 +154,19 @@ func loadAverage() (float64, error) {
 	first, _, _ := strings.Cut(string(b), " ")
 	return strconv.ParseFloat(first, 64)
 }
+
+// fileSystem is the type of the file system that a folder is on, "" if that is not known.
+func fileSystem(dir, mounts string) string {
+	best, kind := 0, ""
+	for line := range strings.Lines(mounts) {
+		f := strings.Fields(line)
+		if len(f) < 3 {
+			continue
+		}
+		at := strings.TrimSuffix(f[1], "/")
+		if (dir == at || strings.HasPrefix(dir, at+"/")) && len(f[1]) >= best {
+			best, kind = len(f[1]), f[2]
+		}
+	}
+	return kind
+}

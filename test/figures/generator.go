@@ -20,6 +20,7 @@ type job struct {
 	urls     []string // clients are spread over them
 	token    string
 	children int // of the workload tree
+	stock    int // tokens to revoke: the load ends when they are used up
 }
 
 // generator puts loads on servers, each with a process of its own.
@@ -37,7 +38,7 @@ func (g *generator) load(ctx context.Context, j job) (outcome, time.Duration, er
 		return r.outcome(), used, err
 	}
 	line, used, err := g.exec(ctx, j, g.external, "-addr="+strings.Join(j.urls, ","), "-token="+j.token, "-w="+j.workload,
-		fmt.Sprintf("-c=%d", j.clients), fmt.Sprintf("-d=%s", j.duration))
+		fmt.Sprintf("-c=%d", j.clients), fmt.Sprintf("-d=%s", j.duration), fmt.Sprintf("-n=%d", j.stock))
 	if err != nil {
 		return outcome{}, used, err
 	}
@@ -80,9 +81,13 @@ func (r benchResult) outcome() outcome {
 // bench runs a job with `grove bench`.
 func (g *generator) bench(ctx context.Context, j job) (benchResult, time.Duration, error) {
 	args := []string{"bench", "-format=json", "-address=" + strings.Join(j.urls, ","), fmt.Sprintf("-clients=%d", j.clients), fmt.Sprintf("-warmup=%s", g.warmup)}
-	if j.workload == "tree" {
+	switch j.workload {
+	case "tree":
 		args = append(args, fmt.Sprintf("-children=%d", j.children), "-timeout=60s")
-	} else {
+	case "revoke":
+		args = append(args, fmt.Sprintf("-tokens=%d", j.stock))
+		fallthrough
+	default:
 		args = append(args, fmt.Sprintf("-duration=%s", j.duration))
 	}
 	line, used, err := g.exec(ctx, j, g.grove, append(args, j.workload)...)

@@ -104,7 +104,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		return err
+	}
 	s := &survey{options: o, sizes: trees, dir: dir, progress: stderr, record: newRecord(o)}
+	s.record.FileSystem = fileSystem(dir, string(mounts))
 	for _, links := range strings.Split(o.links, ",") {
 		if links != plain && links != secure {
 			return fmt.Errorf("-links: %q is neither %s nor %s", links, plain, secure)

@@ -26,17 +26,24 @@ const (
 
 // record is everything that was measured. Its JSON form is the file of results.
 type record struct {
-	Date         string        `json:"date"`
-	Commit       string        `json:"commit"`
-	Go           string        `json:"go"`
-	Cores        int           `json:"cores"`
-	Generator    string        `json:"generator"`
+	Date   string `json:"date"`
+	Commit string `json:"commit"`
+	machine
 	Repetitions  int           `json:"repetitions"` // that were asked for
 	Seconds      float64       `json:"seconds"`     // of a measurement
 	Measurements []measurement `json:"measurements"`
 	Trees        []tree        `json:"trees"`
 	Alone        []alone       `json:"alone"`
 	Rounds       []round       `json:"rounds"`
+	Bars         []bar         `json:"bars"`
+}
+
+// machine is what everything ran on, and with.
+type machine struct {
+	Go         string `json:"go"`
+	Cores      int    `json:"cores"`
+	FileSystem string `json:"file_system"` // of the nodes' data
+	Generator  string `json:"generator"`
 }
 
 // key says what was measured.
@@ -99,10 +106,21 @@ type round struct {
 	CPU        cpu     `json:"cpu"` // of its measurements together
 }
 
+// bar is what a figure is asked to reach, and whether its median does.
+type bar struct {
+	key
+	Figure string  `json:"figure"` // rate_to_null, p99_ms, latency_to_bare
+	Bar    float64 `json:"bar"`
+	Median float64 `json:"median"`
+	Least  float64 `json:"least"`
+	Most   float64 `json:"most"`
+	Pass   bool    `json:"pass"`
+}
+
 func newRecord(o options) *record {
 	r := &record{
-		Date: time.Now().UTC().Format(time.DateOnly), Commit: o.commit, Go: runtime.Version(), Cores: runtime.NumCPU(),
-		Generator: "grove bench", Repetitions: o.repetitions, Seconds: o.duration.Seconds(),
+		Date: time.Now().UTC().Format(time.DateOnly), Commit: o.commit,
+		machine: machine{Go: runtime.Version(), Cores: runtime.NumCPU(), Generator: "grove bench"}, Repetitions: o.repetitions, Seconds: o.duration.Seconds(),
 	}
 	if o.generator != "" {
 		r.Generator = "external"
@@ -111,6 +129,7 @@ func newRecord(o options) *record {
 }
 
 func (r *record) json() ([]byte, error) {
+	r.Bars = r.bars()
 	b, err := json.MarshalIndent(r, "", " ")
 	return append(b, '\n'), err
 }

@@ -4,27 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 )
-
-// The bars: what Grove's goals ask of three nodes, as ratios to null of the same repetition.
-const (
-	p99Bar   = 25.0 // ms, at p99Clients
-	aloneBar = 1.5  // latency of one client's write, to that of a bare Raft
-
-	p99Clients = 32
-)
-
-// rateBar returns the least ratio of a cell's rate to that of null; 0: none is set.
-func rateBar(c cell) float64 {
-	bars := map[cell]float64{
-		{"lookup", 32}: 0.7, {"create", 32}: 0.3, {"use", 32}: 0.3, {"renew", 32}: 0.3, {"revoke", 32}: 0.2,
-		{"create", 256}: 0.45, {"use", 256}: 0.45, {"renew", 256}: 0.45, {"revoke", 256}: 0.35,
-	}
-	return bars[c]
-}
 
 // stat is the middle and the ends of the repetitions.
 type stat struct {
@@ -71,14 +53,6 @@ func number(x float64, decimals int) string {
 	return b.String()
 }
 
-// verdict compares a median with its bar.
-func verdict(ok bool) string {
-	if ok {
-		return "pass"
-	}
-	return "**FAIL**"
-}
-
 // values takes one figure of every repetition of k.
 func (r *record) values(k key, of func(measurement) float64) stat {
 	var all []float64
@@ -119,10 +93,13 @@ func (r *record) columns(links string) []string {
 // markdown writes the whole page.
 func (r *record) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s: grove %s, %s, %d cores, load generator (%s) and servers on the same machine, loopback, %g s a measurement.\n",
-		r.Date, cmp.Or(r.Commit, "of an unknown commit"), r.Go, r.Cores, r.Generator, r.Seconds)
-	fmt.Fprintf(&b, "Median of %d repetition(s), (least–most). \"null\" is net/http and encoding/json with no work behind. Ratios are to null of the same\nrepetition. Nodes are processes of their own, and their links are mutual TLS in both tables.\n", r.done())
+	fmt.Fprintf(&b, "Measured on %s: grove %s, %s, %d cores, load generator (%s) and servers on the same machine, loopback, data on %s, %g s a measurement.\n",
+		r.Date, cmp.Or(r.Commit, "of an unknown commit"), r.Go, r.Cores, r.Generator, cmp.Or(r.FileSystem, "an unknown file system"), r.Seconds)
+	fmt.Fprintf(&b, "Median of %d repetition(s), (least–most). \"null\" is net/http and encoding/json with no work behind. Ratios are to null of the same\nrepetition. Nodes are processes of their own, and their links are mutual TLS in both tables. Verdicts are of medians that are not rounded.\n", r.done())
 	r.warnings(&b)
+	all := r.bars()
+	failed := slices.DeleteFunc(slices.Clone(all), func(b bar) bool { return b.Pass })
+	fmt.Fprintf(&b, "\n%d of %d bars are reached.\n", len(all)-len(failed), len(all))
 	for _, links := range []string{plain, secure} {
 		if r.has(links, null) {
 			r.rates(&b, links)
@@ -147,6 +124,9 @@ func (r *record) done() int {
 func (r *record) warnings(b *strings.Builder) {
 	if r.done() < 3 {
 		b.WriteString("\n**NOT TO BE QUOTED: fewer than three repetitions.**\n")
+	}
+	if r.FileSystem == "tmpfs" {
+		b.WriteString("\n**NOT TO BE QUOTED: the data are in memory; TMPDIR chooses another folder.**\n")
 	}
 	for _, x := range r.Rounds {
 		if why := x.CPU.disturbed(); why != "" {
@@ -191,30 +171,26 @@ func (r *record) rates(b *strings.Builder, links string) {
 		for _, k.Target = range cols {
 			fmt.Fprintf(b, " %s |", r.ratio(k).show(2))
 		}
-		b.WriteString(r.rateVerdicts(links, c) + "\n")
+		b.WriteString(r.verdicts("≥", k, rateToNull) + "\n")
 	}
 }
 
-// rateVerdicts are the last columns of a row.
-func (r *record) rateVerdicts(links string, c cell) string {
-	bar := rateBar(c)
-	if bar == 0 {
+// verdicts are the last columns of a row: the bar, and what leader and all make of it.
+func (r *record) verdicts(sign string, k key, figure string) string {
+	text, found := "", 0.0
+	for _, k.Target = range []string{leader, spread} {
+		if b, ok := r.bar(k, figure); ok {
+			found = b.Bar
+			text += " " + b.verdict() + " |"
+		} else {
+			text += " – |"
+		}
+	}
+	if found == 0 {
 		return " – | – | – |"
 	}
-	text := fmt.Sprintf(" ≥ %.2f |", bar)
-	for _, t := range []string{leader, spread} {
-		s := r.ratio(key{links, t, c.workload, c.clients})
-		if s.n == 0 {
-			text += " – |"
-			continue
-		}
-		text += " " + verdict(hundredths(s.median) >= bar) + " |"
-	}
-	return text
+	return fmt.Sprintf(" %s %g |%s", sign, found, text)
 }
-
-// hundredths rounds as the table shows, so that no verdict contradicts its row.
-func hundredths(x float64) float64 { return math.Round(x*100) / 100 }
 
 // latencies writes the table of p99.
 func (r *record) latencies(b *strings.Builder, links string) {
@@ -230,39 +206,19 @@ func (r *record) latencies(b *strings.Builder, links string) {
 		for _, k.Target = range cols {
 			fmt.Fprintf(b, " %s |", r.values(k, p99Of).show(1))
 		}
-		if c.clients != p99Clients {
-			b.WriteString(" – | – | – |\n")
-			continue
-		}
-		fmt.Fprintf(b, " < %g |", p99Bar)
-		for _, k.Target = range []string{leader, spread} {
-			fmt.Fprintf(b, " %s |", verdict(r.values(k, p99Of).median < p99Bar))
-		}
-		b.WriteByte('\n')
+		b.WriteString(r.verdicts("<", k, p99Millis) + "\n")
 	}
 }
 
 // oneClient writes what a client alone waits for, and of what that consists.
 func (r *record) oneClient(b *strings.Builder) {
 	fmt.Fprintf(b, "\n### One client alone, median latency in µs\n\n| what | p50 | bar | |\n|---|---|---|---|\n")
-	bare, own := map[int]float64{}, map[int]float64{}
-	for _, a := range r.Alone {
-		if a.Name == bareApply {
-			bare[a.Repetition] = a.P50
-		} else if a.Name == propose {
-			own[a.Repetition] = a.P50
-		}
-	}
-	var ratios []float64
-	for rep, p := range own { // order: statOf sorts
-		if bare[rep] > 0 {
-			ratios = append(ratios, p/bare[rep])
-		}
-	}
-	if s := statOf(ratios); s.n > 0 {
-		fmt.Fprintf(b, "| a bare raft.Apply of 200 B on three nodes in one process | %s | | |\n", statOf(slices.Collect(maps.Values(bare))).show(0))
-		fmt.Fprintf(b, "| a create through the leader's Propose, likewise | %s | | |\n", statOf(slices.Collect(maps.Values(own))).show(0))
-		fmt.Fprintf(b, "| Propose / bare | %s | ≤ %g | %s |\n", s.show(2), aloneBar, verdict(hundredths(s.median) <= aloneBar))
+	bare, own, ratio := r.aloneStats()
+	if ratio.n > 0 {
+		fmt.Fprintf(b, "| a bare raft.Apply of 200 B on three nodes in one process | %s | | |\n", bare.show(0))
+		fmt.Fprintf(b, "| a create through the leader's Propose, likewise | %s | | |\n", own.show(0))
+		v, _ := r.bar(key{}, latencyToBare)
+		fmt.Fprintf(b, "| Propose / bare | %s | ≤ %g | %s |\n", ratio.show(2), aloneBar, v.verdict())
 	}
 	for _, links := range []string{plain, secure} {
 		for _, t := range append([]string{null}, r.columns(links)...) {

@@ -163,6 +163,16 @@ func alternate(ctx context.Context, on *server, servers []*server) (idlers []int
 	return idlers, on.resume(ctx)
 }
 
+// stock is how many tokens are made to be revoked: about as many as a target can in the time, so that
+// null and Grove are measured for about as long, and the start weighs the same.
+func stock(t target, d time.Duration) int {
+	perSecond := 10_000.0
+	if t.name == null {
+		perSecond = 25_000
+	}
+	return max(1000, int(perSecond*d.Seconds()))
+}
+
 // measure puts one load on one target.
 func (s *survey) measure(ctx context.Context, g *generator, k key, t target, servers []*server) (measurement, error) {
 	m := measurement{key: k}
@@ -179,7 +189,8 @@ func (s *survey) measure(ctx context.Context, g *generator, k key, t target, ser
 		return m, err
 	}
 	var used time.Duration
-	m.outcome, used, err = g.load(ctx, job{workload: k.Workload, clients: k.Clients, duration: s.duration, urls: urls, token: t.of.token})
+	j := job{workload: k.Workload, clients: k.Clients, duration: s.duration, urls: urls, token: t.of.token, stock: stock(t, s.duration)}
+	m.outcome, used, err = g.load(ctx, j)
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", k.Target, err)
 	}
