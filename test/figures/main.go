@@ -117,6 +117,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		s.links = append(s.links, links)
 	}
 	err = s.run(ctx)
+	if ctx.Err() != nil {
+		err = errors.New("interrupted: the results are of a shorter run") // and whatever failed did so because of that
+	}
 	if err != nil && len(s.record.Measurements) == 0 {
 		return err
 	}
