@@ -70,7 +70,12 @@ func (n *Node) toLeader(ctx context.Context, t target, g fsm.Group) ([]fsm.Resul
 	if t.local {
 		return n.proposer.submit(ctx, g)
 	}
-	out, err := n.calls.do(ctx, t.addr, callPropose, fsm.AppendGroup(binary.BigEndian.AppendUint64(nil, t.term), g))
+	size := 8 + groupHead
+	for _, it := range g.Items {
+		size += len(it.Body) + itemHead
+	}
+	arg := binary.BigEndian.AppendUint64(make([]byte, 0, size), t.term)
+	out, err := n.calls.do(ctx, t.addr, callPropose, fsm.AppendGroup(arg, g))
 	if err != nil {
 		return nil, err
 	}

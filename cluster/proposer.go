@@ -22,6 +22,8 @@ const (
 	// entryItems and entryBytes bound one log entry.
 	entryItems = 1024
 	entryBytes = 1 << 20
+	// groupHead and itemHead are what a group and an item take besides bodies, about.
+	groupHead, itemHead = 40, 16
 	// submissions bounds the leader's queue, in groups.
 	submissions = 1024
 	// enqueueTimeout bounds how long Raft may take to accept an entry.
@@ -58,8 +60,9 @@ func newProposer(n *Node) *proposer {
 // certainly nothing happened; any other error leaves the outcome unknown.
 func (p *proposer) submit(ctx context.Context, g fsm.Group) ([]fsm.Result, error) {
 	s := &submission{group: g, done: make(chan outcome, 1)}
+	s.size = groupHead
 	for _, it := range g.Items {
-		s.size += len(it.Body) + 16
+		s.size += len(it.Body) + itemHead
 	}
 	select {
 	case p.in <- s:
@@ -152,11 +155,13 @@ func (p *proposer) propose(batch []*submission) bool {
 		deliver(batch, outcome{err: errNotLeader})
 		return false
 	}
-	e := fsm.Entry{At: token.InstantOf(p.node.cfg.Now())}
-	for _, s := range batch {
-		e.Groups = append(e.Groups, s.group)
+	e := fsm.Entry{At: token.InstantOf(p.node.cfg.Now()), Groups: make([]fsm.Group, len(batch))}
+	size := 32
+	for i, s := range batch {
+		e.Groups[i] = s.group
+		size += s.size
 	}
-	p.flights <- flight{batch, r.Apply(fsm.AppendEntry(nil, e), enqueueTimeout)} // has room for all
+	p.flights <- flight{batch, r.Apply(fsm.AppendEntry(make([]byte, 0, size), e), enqueueTimeout)} // has room for all
 	return true
 }
 

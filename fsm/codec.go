@@ -258,6 +258,7 @@ func (r *reader) group() Group {
 	copy(g.Session[:], r.take(len(g.Session)))
 	g.Low = r.uvarint()
 	n := r.count(4)
+	g.Items = make([]Item, 0, min(n, 64))
 	for i := 0; i < n && r.err == nil; i++ {
 		it := Item{Seq: r.uvarint()}
 		if p := r.take(2); p != nil {

@@ -18,11 +18,11 @@ func (c *CreateToken) asks() Caller { return c.Caller }
 // against its own replica; here they hold whatever the edge believed.
 func (c *CreateToken) apply(m *Machine, x *applyContext) Result {
 	rec := c.Token
-	if r := checkRecord(&rec); r != nil {
-		return *r
+	if r, ok := checkRecord(&rec); !ok {
+		return r
 	}
-	if r := m.checkDescent(c, x); r != nil {
-		return *r
+	if r, ok := m.checkDescent(c, x); !ok {
+		return r
 	}
 	var parent forest.Ref
 	if !rec.Orphan() {
@@ -42,9 +42,8 @@ func (c *CreateToken) apply(m *Machine, x *applyContext) Result {
 	return Result{Token: &rec}
 }
 
-// checkRecord refuses a record that no edge may propose.
-func checkRecord(rec *token.Record) *Result {
-	var r Result
+// checkRecord refuses a record that no edge may propose; ok if it may.
+func checkRecord(rec *token.Record) (r Result, ok bool) {
 	switch {
 	case rec.Hash.IsZero():
 		r = refuse(Invalid, "a token needs a hash")
@@ -61,9 +60,9 @@ func checkRecord(rec *token.Record) *Result {
 	case !slices.IsSorted(rec.Policies) || hasAdjacentDuplicate(rec.Policies):
 		r = refuse(Invalid, "policies must be sorted and without duplicates")
 	default:
-		return nil
+		return r, true
 	}
-	return &r
+	return r, false
 }
 
 func hasAdjacentDuplicate(s []string) bool {
@@ -75,9 +74,8 @@ func hasAdjacentDuplicate(s []string) bool {
 	return false
 }
 
-// checkDescent refuses children that would gain on their parent.
-func (m *Machine) checkDescent(c *CreateToken, x *applyContext) *Result {
-	var r Result
+// checkDescent refuses children that would gain on their parent; ok if this one does not.
+func (m *Machine) checkDescent(c *CreateToken, x *applyContext) (r Result, ok bool) {
 	root := c.Token.HasPolicy(policy.Root)
 	switch {
 	case x.caller == 0 && !c.Token.Orphan():
@@ -85,30 +83,29 @@ func (m *Machine) checkDescent(c *CreateToken, x *applyContext) *Result {
 	case x.caller == 0 && root:
 		r = refuse(Invalid, "root tokens may not be created without parent token being root")
 	case x.caller == 0:
-		return nil
+		return r, true
 	case !c.Token.Orphan() && c.Token.Parent != c.Caller.Token:
 		r = refuse(Invalid, "the parent of a token is its creator")
 	case m.forest.Limited(x.caller):
 		r = refuse(Invalid, "restricted use token cannot generate child tokens")
 	case m.forest.HasPolicy(x.caller, policy.Root):
 		if !root || c.Token.TTL > 0 || m.forest.Record(x.caller).TTL == 0 {
-			return nil
+			return r, true
 		}
 		r = refuse(Invalid, "expiring root tokens cannot create non-expiring root tokens")
 	case root:
 		r = refuse(Invalid, "root tokens may not be created without parent token being root")
 	case c.Elevated:
-		return nil
+		return r, true
 	default:
 		for _, p := range c.Token.Policies {
 			if !m.forest.HasPolicy(x.caller, p) {
-				r = refuse(Invalid, "child policies must be subset of parent")
-				return &r
+				return refuse(Invalid, "child policies must be subset of parent"), false
 			}
 		}
-		return nil
+		return r, true
 	}
-	return &r
+	return r, false
 }
 
 // vacate makes sure that a dead token does not hold a hash or accessor that is asked
