@@ -63,6 +63,7 @@ type calls struct {
 	handlers map[byte]handler
 	mu       sync.Mutex
 	sessions map[string]*yamux.Session
+	dials    map[string]*dialing // under way
 	pipes    map[string]*pipe
 	incoming map[*yamux.Session]bool
 	closed   bool
@@ -292,43 +293,6 @@ type notSent struct{ error }
 
 // Unwrap gives the cause.
 func (e notSent) Unwrap() error { return e.error }
-
-// session returns the open session to addr, or dials one.
-func (c *calls) session(ctx context.Context, addr string) (*yamux.Session, error) {
-	c.mu.Lock()
-	s, closed := c.sessions[addr], c.closed
-	c.mu.Unlock()
-	if closed {
-		return nil, net.ErrClosed
-	}
-	if s != nil && !s.IsClosed() {
-		return s, nil
-	}
-	timeout := dialTimeout
-	if d, ok := ctx.Deadline(); ok {
-		timeout = min(timeout, time.Until(d))
-	}
-	conn, err := c.node.links.dial(protoCalls, addr, timeout)
-	if err != nil {
-		return nil, err
-	}
-	fresh, err := yamux.Client(&merged{Conn: conn}, yamuxConfig())
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s := c.sessions[addr]; c.closed || (s != nil && !s.IsClosed()) {
-		fresh.Close()
-		if c.closed {
-			return nil, net.ErrClosed
-		}
-		return s, nil
-	}
-	c.sessions[addr] = fresh
-	return fresh, nil
-}
 
 // yamuxHead is the size of the header of yamux, and yamuxData the type of a frame with a body.
 const (
