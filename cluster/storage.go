@@ -21,9 +21,6 @@ import (
 // writeDeadline is how long one write of the log may take before the disk counts as stalled.
 const writeDeadline = 10 * time.Second
 
-// cachedEntries is how many of the latest entries stay in memory for followers.
-const cachedEntries = 512
-
 // errStalled is what a stalled disk looks like to Raft: a leader steps down.
 var errStalled = errors.New("the disk did not finish a log write in time")
 
@@ -69,11 +66,7 @@ func openStore(dir string, log hclog.Logger) (*logStore, error) {
 	if err := adopt(w, b); err != nil {
 		return nil, errors.Join(fmt.Errorf("moving the log of %s to %s: %w", path, filepath.Join(dir, "wal"), err), closeAll())
 	}
-	cache, err := raft.NewLogCache(cachedEntries, w)
-	if err != nil {
-		return nil, errors.Join(err, closeAll())
-	}
-	return newLogStore(cache, b, closeAll), nil
+	return newLogStore(&logCache{LogStore: w}, b, closeAll), nil
 }
 
 // openLog opens the write-ahead log in dir, and returns what closes it.
