@@ -10,7 +10,8 @@ import (
 const (
 	batchesInFlight = 16
 	batchItems      = 512
-	entriesInFlight = 2
+	entriesInFlight = 4
+	pipelinedItems  = 256
 	entryItems      = 1024
 )
 

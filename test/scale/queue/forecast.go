@@ -17,7 +17,8 @@ type Forecast struct {
 // guess is what the closed form assumes and then confirms: it depends on the rate, and the
 // rate on it.
 type guess struct {
-	entry float64 // commands per log entry of the hottest group
+	write float64 // commands per second of the hottest group
+	entry float64 // … per log entry
 	batch float64 // … per batch of an edge that is not on the leader
 	round float64 // reads per round of an edge
 	own   float64 // … per round of the leader
@@ -29,7 +30,7 @@ type guess struct {
 func (a guess) toward(b guess) guess {
 	const step = 1.0 / 16
 	mix := func(x, y float64) float64 { return x + step*(y-x) }
-	return guess{mix(a.entry, b.entry), mix(a.batch, b.batch), mix(a.round, b.round), mix(a.own, b.own), mix(a.busy, b.busy)}
+	return guess{mix(a.write, b.write), mix(a.entry, b.entry), mix(a.batch, b.batch), mix(a.round, b.round), mix(a.own, b.own), mix(a.busy, b.busy)}
 }
 
 // formula evaluates the closed form.
@@ -43,14 +44,15 @@ func (a guess) toward(b guess) guess {
 // machine.
 //
 // What the clients can ask for at most, by Little's law: rate = clients / (time of a cycle).
-// In group commit nobody goes at once: who comes while batches are under way waits for the
+// In group commit nobody goes at once: who comes while a batch is under way waits for the
 // next, so that a cycle is
 //
 //	Z + max(g/2, g-Z) + way                   Z: HTTP; g: time between two batches
 //
-// and the way of a write is two entries long, because two are under way at a time. That g-Z
-// is what makes small batches at small loads: a client that is answered comes back too late
-// for the batch that starts then. Waiting for a core is Sakasegawa's approximation for M/M/c.
+// That g-Z is what makes small batches at small loads: a client that is answered comes back
+// too late for the batch that starts then. A log entry is alone under way, and g its time,
+// unless so many write that large ones go ahead of time: gap and way. Waiting for a core is
+// Sakasegawa's approximation for M/M/c.
 type formula struct {
 	cfg     Config
 	away    float64   // share of requests that arrive elsewhere than at the leader
@@ -105,7 +107,7 @@ func Predict(cfg Config) (Forecast, error) {
 		return Forecast{}, err
 	}
 	f := newFormula(cfg)
-	now := guess{1, 1, 1, 1, 0}
+	now := guess{0, 1, 1, 1, 1, 0}
 	var x Forecast
 	for range 2000 {
 		x = f.rate(now)
@@ -133,31 +135,6 @@ func (f *formula) wait(busy float64) float64 {
 	return visit * math.Pow(busy, math.Sqrt(2*(cores+1))-1) / (cores * (1 - busy))
 }
 
-// log is how long Raft's main loop is busy with an entry.
-func (f *formula) log(now guess) float64 {
-	return seconds(f.cfg.Costs.Entry, f.cfg.Costs.Sync) + f.wait(now.busy)
-}
-
-// entry is how long an entry takes, from the leader's main loop to its results.
-func (f *formula) entry(now guess) float64 {
-	c := f.cfg.Costs
-	t := f.log(now) + now.entry*seconds(c.Apply) + f.wait(now.busy)
-	if f.cfg.Shape.replicas() > 1 {
-		t += seconds(c.Follower, c.Sync, 2*c.Hop) + f.wait(now.busy)
-	}
-	return t
-}
-
-// gap is the time between two entries of a busy group: for Raft's main loop, for two under
-// way at a time, or for the disk, which all its logs share.
-func (f *formula) gap(now guess) float64 {
-	return max(f.log(now), f.entry(now)/entriesInFlight, f.disk())
-}
-
-// disk is how long the disk takes for one sync of each of its logs. A commit waits for a
-// majority: with others on the same disk, what the rest needs is done meanwhile.
-func (f *formula) disk() float64 { return float64(f.logs) * seconds(f.cfg.Costs.Sync) }
-
 // forward is the way to another node's leader and back.
 func (f *formula) forward(now guess) float64 {
 	c := f.cfg.Costs
@@ -182,14 +159,6 @@ func (f *formula) burst(together float64) float64 {
 
 // next is the wait for the next of batches that start every g, after z elsewhere.
 func next(g, z float64) float64 { return max(g/2, g-z) }
-
-// writes returns the time of a write's cycle: alone, and in company.
-func (f *formula) writes(now guess) (alone, company float64) {
-	alone = f.http(now) + f.forward(now) + f.entry(now)
-	gap := f.gap(now)
-	z := f.http(now) + f.forward(now) + f.burst(now.entry/f.sources)
-	return alone, z + next(gap, z) + max(f.entry(now), entriesInFlight*gap)
-}
 
 // reads returns the time of a read's cycle: alone, and in company.
 func (f *formula) reads(now guess) (alone, company float64) {
@@ -227,6 +196,7 @@ func (f *formula) confirm(rate float64, now guess) guess {
 	writes, reads := rate*l.Writes*f.hottest, rate*(1-l.Writes)*f.hottest
 	atMost := func(n, most float64) float64 { return math.Max(1, math.Min(n, most)) }
 	return guess{
+		write: writes,
 		entry: atMost(writes*f.gap(now), entryItems),
 		batch: atMost(writes/f.sources*(write-f.http(now))/(2*batchesInFlight), batchItems),
 		round: atMost(reads/f.sources*(read-f.http(now))/2, float64(l.Clients)),
@@ -248,7 +218,8 @@ func (f *formula) rate(now guess) Forecast {
 	readAlone, read := f.reads(now)
 	alone := l.Writes*writeAlone + (1-l.Writes)*readAlone
 	company := l.Writes*write + (1-l.Writes)*read
-	met := 1 - f.sources/float64(l.Clients) // that there is another one at the same edge
+	// That there is another one: for a read at the same edge, for a write anywhere.
+	met := 1 - (l.Writes+(1-l.Writes)*f.sources)/float64(l.Clients)
 	cycle := alone + met*(company-alone)
 	what := "clients"
 	if company > 1.2*alone && met > 0.5 {

@@ -198,6 +198,32 @@ func TestOneGroupIsTheClosedForm(t *testing.T) {
 	t.Logf("up to %d clients at most %.0f %% apart", nearClients, 100*worst)
 }
 
+// TestLargeEntriesGoAhead: while an entry is under way the next gathers, and goes ahead of time
+// when it is large, up to so many.
+func TestLargeEntriesGoAhead(t *testing.T) {
+	cfg := mixed(1)
+	w := newWorld(cfg)
+	g := w.groups[0]
+	landed := 0
+	steps := []struct{ commands, flying int }{
+		{1, 1}, {pipelinedItems - 1, 1}, {1, 2}, {pipelinedItems, 3}, {pipelinedItems, 4}, {entryItems, 4}, {1, 4},
+	}
+	for i, s := range steps {
+		g.proposer.submit(g, submission{s.commands, func() { landed++ }})
+		for len(w.events) > 0 && w.events[0].at == w.now {
+			w.step()
+		}
+		if g.proposer.flying != s.flying {
+			t.Errorf("after submission %d of %d commands %d entries are under way, want %d", i, s.commands, g.proposer.flying, s.flying)
+		}
+	}
+	for w.step() {
+	}
+	if landed != len(steps) || g.entries != 6 || g.proposer.flying != 0 || g.proposer.waiting != 0 {
+		t.Errorf("%d of %d submissions landed in %d entries, want 6; %d under way, %d commands wait", landed, len(steps), g.entries, g.proposer.flying, g.proposer.waiting)
+	}
+}
+
 // TestFit: the fit finds the law that made the points, and never one with a gain.
 func TestFit(t *testing.T) {
 	ns := []float64{1, 2, 4, 8, 16, 32}

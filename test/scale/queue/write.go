@@ -67,20 +67,27 @@ type submission struct {
 	done     func()
 }
 
-// proposer makes log entries of batches.
+// proposer makes log entries of batches: while one is under way the next gathers, and goes
+// ahead of time only when it is large.
 type proposer struct {
-	queue  []submission
-	flying int
-	about  bool // to propose
+	queue   []submission
+	waiting int // commands in queue
+	flying  int
+	about   bool // to propose
 }
 
 func (p *proposer) submit(g *group, s submission) {
 	p.queue = append(p.queue, s)
+	p.waiting += s.commands
 	p.propose(g)
 }
 
+func (p *proposer) ready() bool {
+	return p.flying == 0 && p.waiting > 0 || p.flying < entriesInFlight && p.waiting >= pipelinedItems
+}
+
 func (p *proposer) propose(g *group) {
-	if p.about || p.flying == entriesInFlight || len(p.queue) == 0 {
+	if p.about || !p.ready() {
 		return
 	}
 	p.about = true
@@ -97,6 +104,7 @@ func (p *proposer) depart(g *group) {
 	}
 	batch := append([]submission{}, p.queue[:n]...)
 	p.queue = append(p.queue[:0], p.queue[n:]...)
+	p.waiting -= items
 	p.propose(g) // what is left
 	g.replicate(items, func() {
 		p.flying--
