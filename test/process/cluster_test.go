@@ -87,8 +87,9 @@ func freePorts(t *testing.T) int {
 	return 0
 }
 
-// start brings up n processes, initializes the first and waits until all are voters.
-func start(t *testing.T, n int) *cluster {
+// start brings up n processes, initializes the first and waits until all are voters. options are
+// more lines of their configuration.
+func start(t *testing.T, n int, options ...string) *cluster {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
@@ -100,7 +101,7 @@ func start(t *testing.T, n int) *cluster {
 		ports = append(ports, freePorts(t))
 	}
 	for i, p := range ports {
-		c.nodes = append(c.nodes, newNode(t, i, p, ports))
+		c.nodes = append(c.nodes, newNode(t, i, p, ports, options))
 	}
 	t.Cleanup(func() {
 		for _, nd := range c.nodes {
@@ -119,7 +120,7 @@ func start(t *testing.T, n int) *cluster {
 	return c
 }
 
-func newNode(t *testing.T, i, port int, ports []int) *node {
+func newNode(t *testing.T, i, port int, ports []int, options []string) *node {
 	t.Helper()
 	dir := t.TempDir()
 	nd := &node{name: fmt.Sprintf("n%d", i+1), addr: fmt.Sprintf("http://127.0.0.1:%d", port), config: filepath.Join(dir, "grove.hcl")}
@@ -144,6 +145,7 @@ cluster_addr = "http://127.0.0.1:%[2]d"
 cluster_key  = "the cluster key of these processes"
 log_level    = "info"
 `, port, port+1, filepath.Join(dir, "data"), nd.name, joins.String())
+	text += strings.Join(options, "\n") + "\n"
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
