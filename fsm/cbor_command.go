@@ -9,9 +9,10 @@ type fastCommand interface {
 	readFields(r *fieldReader)
 }
 
-// readFast decodes a body into c, which is zero, if it can; otherwise c is garbage.
-func readFast(c fastCommand, body []byte) bool {
-	r := fieldReader{s: string(body), ok: true}
+// readFast decodes a body into c, which is zero, if it can; otherwise c is garbage. What c
+// holds afterwards shares the memory of body.
+func readFast(c fastCommand, body string) bool {
+	r := fieldReader{s: body, ok: true}
 	c.readFields(&r)
 	return r.ok && r.s == ""
 }

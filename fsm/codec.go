@@ -25,6 +25,8 @@ type Item struct {
 	Seq  uint64
 	Kind Kind
 	Body []byte
+
+	at int // of the body in the entry that it was decoded from
 }
 
 // Group holds the commands of one edge session. Every sequence number below Low has
@@ -102,7 +104,7 @@ func DecodeCommand(k Kind, body []byte) (Command, error) {
 	}
 	c := fresh()
 	if f, ok := c.(fastCommand); ok {
-		if readFast(f, body) {
+		if readFast(f, string(body)) {
 			return c, nil
 		}
 		c = fresh()
@@ -151,7 +153,7 @@ func DecodeEntry(b []byte) (Entry, error) {
 	if len(b) == 0 || len(b) > MaxEntryBytes {
 		return e, fmt.Errorf("%w: %d bytes", ErrCorrupt, len(b))
 	}
-	r := reader{b: b}
+	r := reader{b: b, size: len(b)}
 	if v := r.byte(); v != EntryVersion {
 		return e, fmt.Errorf("unknown entry version %d, this build knows %d", v, EntryVersion)
 	}
@@ -168,7 +170,7 @@ func DecodeEntry(b []byte) (Entry, error) {
 
 // DecodeGroup reads one group and returns what follows it. The bodies alias b.
 func DecodeGroup(b []byte) (Group, []byte, error) {
-	r := reader{b: b}
+	r := reader{b: b, size: len(b)}
 	g := r.group()
 	return g, r.b, r.err
 }
@@ -199,8 +201,9 @@ func DecodeResults(b []byte) ([]Result, error) {
 
 // reader consumes bytes with a sticky error, so that layouts read like their drawing.
 type reader struct {
-	b   []byte
-	err error
+	b    []byte
+	size int // of b before anything was read
+	err  error
 }
 
 func (r *reader) fail(what string) {
@@ -269,6 +272,7 @@ func (r *reader) group() Group {
 			r.fail("body longer than the entry")
 			return g
 		}
+		it.at = r.size - len(r.b)
 		it.Body = r.take(int(size))
 		g.Items = append(g.Items, it)
 	}

@@ -178,7 +178,17 @@ func sampleEntry() Entry {
 
 func TestEntryRoundTrip(t *testing.T) {
 	want := sampleEntry()
-	got, err := DecodeEntry(AppendEntry(nil, want))
+	b := AppendEntry(nil, want)
+	got, err := DecodeEntry(b)
+	for _, g := range got.Groups {
+		for i := range g.Items {
+			it := &g.Items[i]
+			if body := b[it.at : it.at+len(it.Body)]; !bytes.Equal(body, it.Body) {
+				t.Errorf("item %d is said to be at %d, where %x is, not %x", it.Seq, it.at, body, it.Body)
+			}
+			it.at = 0
+		}
+	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}

@@ -36,6 +36,7 @@ type Machine struct {
 	mounts   map[string]mount.Mount
 	members  map[string]Member
 	joining  admission
+	decoded  commandBuffer
 }
 
 // New returns the empty machine that every log starts from.
@@ -72,7 +73,8 @@ func (m *Machine) Apply(index uint64, entry []byte) ([]Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("entry %d: %w", index, err)
 	}
-	commands, err := decodeItems(e)
+	commands, err := m.decoded.items(e, entry)
+	defer m.decoded.reset()
 	if err != nil {
 		return nil, fmt.Errorf("entry %d: %w", index, err)
 	}
@@ -88,21 +90,6 @@ func (m *Machine) Apply(index uint64, entry []byte) ([]Result, error) {
 
 // Advance notes that an entry without commands (a Raft configuration) was passed.
 func (m *Machine) Advance(index uint64) { m.index = max(m.index, index) }
-
-// decodeItems decodes all bodies before any is applied, so that a bad one changes nothing.
-func decodeItems(e Entry) ([]Command, error) {
-	var cs []Command
-	for _, g := range e.Groups {
-		for _, it := range g.Items {
-			c, err := DecodeCommand(it.Kind, it.Body)
-			if err != nil {
-				return nil, err
-			}
-			cs = append(cs, c)
-		}
-	}
-	return cs, nil
-}
 
 // applyGroup applies the commands of one edge session, each at most once.
 func (m *Machine) applyGroup(g Group, cs []Command, out []Result) []Result {
