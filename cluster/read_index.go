@@ -105,6 +105,19 @@ func (n *Node) confirm(time.Time) (uint64, error) {
 	return index, nil
 }
 
+// ownIndex is a read index of a leader that is a majority by itself, and an error on any other
+// node. Nobody is asked, so that a round would only make thousands of requests wait for each other,
+// and leave the processor's caches in between.
+func (n *Node) ownIndex() (uint64, error) {
+	if !n.leads(n.raft().CurrentTerm()) {
+		return 0, errNotLeader
+	}
+	if _, need := n.voters(); need > 0 {
+		return 0, errNotLeader
+	}
+	return n.confirm(time.Time{})
+}
+
 // leads reports whether this node leads in term, according to Raft.
 func (n *Node) leads(term uint64) bool {
 	r := n.raft()
@@ -225,7 +238,10 @@ func (n *Node) Barrier(ctx context.Context) error {
 	if n.raft() == nil {
 		return errNoCluster()
 	}
-	index, err := n.reads.get(ctx)
+	index, err := n.ownIndex()
+	if err != nil {
+		index, err = n.reads.get(ctx)
+	}
 	if err == nil {
 		err = n.WaitIndex(ctx, index)
 	}
