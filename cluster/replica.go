@@ -30,7 +30,8 @@ type replica struct {
 	log     hclog.Logger
 	failed  chan error
 	broken  atomic.Pointer[error]
-	stopped chan struct{} // closed when broken
+	stopped chan struct{}   // closed when broken
+	closing <-chan struct{} // closed with the node; nil: never
 }
 
 // waiter waits until index is applied.
@@ -179,7 +180,7 @@ func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
 		return nil, fmt.Errorf("the replica has stopped: %w", err)
 	}
 	begin := time.Now()
-	i := image{r.machine.Freeze(), r.log}
+	i := image{Frozen: r.machine.Freeze(), log: r.log, closing: r.closing}
 	r.log.Debug("froze the state for a snapshot", "index", i.Index(), "took", time.Since(begin))
 	return i, nil
 }
@@ -206,13 +207,14 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 // image is a frozen machine on its way to disk.
 type image struct {
 	*fsm.Frozen
-	log hclog.Logger
+	log     hclog.Logger
+	closing <-chan struct{}
 }
 
 // Persist implements raft.FSMSnapshot.
 func (i image) Persist(sink raft.SnapshotSink) error {
 	begin := time.Now()
-	if err := snapshot.Write(sink, i.Frozen); err != nil {
+	if err := snapshot.Write(newPaced(sink, i.closing), i.Frozen); err != nil {
 		sink.Cancel()
 		return err
 	}
