@@ -84,7 +84,8 @@ type memoryKeeper struct {
 	percent   int
 	collected chan struct{}
 	at        time.Time // of the last report
-	counts    []uint64  // of pauses, then
+	total     []uint64  // counts of pauses, then
+	stopping  []uint64  // of their parts until all threads stood still, which a busy machine makes long
 }
 
 func (k *memoryKeeper) run(ctx context.Context) {
@@ -124,7 +125,7 @@ func (k *memoryKeeper) arm() {
 }
 
 func (k *memoryKeeper) tune() {
-	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}, {Name: "/sched/pauses/total/gc:seconds"}}
+	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}, {Name: "/sched/pauses/total/gc:seconds"}, {Name: "/sched/pauses/stopping/gc:seconds"}}
 	metrics.Read(s)
 	live := s[0].Value.Uint64()
 	// To set it stops the world for a moment: not for a change that makes no difference.
@@ -134,11 +135,12 @@ func (k *memoryKeeper) tune() {
 	}
 	k.arm()
 	if now := time.Now(); now.Sub(k.at) >= memoryReport && k.log.IsDebug() {
-		h := s[2].Value.Float64Histogram()
-		pauses := newPauses(h, k.counts)
-		k.at, k.counts = now, append(k.counts[:0], h.Counts...)
+		all, stopping := s[2].Value.Float64Histogram(), s[3].Value.Float64Histogram()
+		pauses, stops := newPauses(all, k.total), newPauses(stopping, k.stopping)
+		k.at, k.total, k.stopping = now, append(k.total[:0], all.Counts...), append(k.stopping[:0], stopping.Counts...)
 		k.log.Debug("memory", "live", live, "percent", k.percent, "collections", s[1].Value.Uint64(),
-			"pauses", pauses.total(), "pause_p99", pauses.quantile(0.99), "pause_longest", pauses.quantile(1))
+			"pauses", pauses.total(), "pause_p99", pauses.quantile(0.99), "pause_longest", pauses.quantile(1),
+			"stopping_p99", stops.quantile(0.99))
 	}
 }
 

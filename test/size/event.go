@@ -15,6 +15,7 @@ type event struct {
 	Pauses  uint64        `json:"pauses"`
 	P99     time.Duration `json:"pause_p99"`
 	Longest time.Duration `json:"pause_longest"`
+	Stops   time.Duration `json:"stopping_p99"` // the part of a pause until all threads stood still
 }
 
 // What servers say.

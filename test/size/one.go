@@ -99,16 +99,19 @@ func (o *options) underLoad(t *table, n *node, s shape, empty float64, name func
 }
 
 // collections says what the collector did since begin.
-func collections(t *table, n *node, begin time.Time, name func(string) string) error {
-	es, err := n.events(memory, begin.Add(settling)) // each tells of the time since the one before
+func collections(t *table, server *node, begin time.Time, name func(string) string) error {
+	es, err := server.events(memory, begin.Add(settling)) // each tells of the time since the one before
 	if err != nil {
 		return err
 	}
-	var p99, most time.Duration
+	var p99, stops, most time.Duration
+	var n uint64
 	for _, e := range es {
-		p99, most = max(p99, e.P99), max(most, e.Longest)
+		p99, stops, most = max(p99, e.P99), max(stops, e.Stops), max(most, e.Longest)
+		n += e.Pauses
 	}
-	t.time(name("GC pause under load, p99"), p99, time.Millisecond)
+	t.time(name(fmt.Sprintf("GC pause under load, p99 of %d", n)), p99, time.Millisecond)
+	t.time(name("… of that until all threads stand still, which the system decides"), stops, 0)
 	t.time(name("GC pause under load, longest"), most, 0)
 	return nil
 }
