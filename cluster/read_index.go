@@ -231,6 +231,20 @@ func (n *Node) readIndexOf(ctx context.Context, t target) (uint64, error) {
 	return binary.BigEndian.Uint64(b), nil
 }
 
+// readIndex returns a read index that was asked for after the call. The leader asks itself; only
+// when that fails it looks for another leader, and waits for one, as the other nodes do.
+func (n *Node) readIndex(ctx context.Context) (uint64, error) {
+	if index, err := n.ownIndex(); err == nil {
+		return index, nil
+	}
+	if t, known, _ := n.lead.look(n.self.ID); known && t.local {
+		if index, err := n.confirms.get(ctx); err == nil {
+			return index, nil
+		}
+	}
+	return n.reads.get(ctx)
+}
+
 // Barrier returns when the local machine holds everything that was acknowledged anywhere
 // in the cluster before the call: a View that follows is a linearizable read. Concurrent
 // calls share rounds. It fails with Unavailable when there is no leader in time.
@@ -238,10 +252,7 @@ func (n *Node) Barrier(ctx context.Context) error {
 	if n.raft() == nil {
 		return errNoCluster()
 	}
-	index, err := n.ownIndex()
-	if err != nil {
-		index, err = n.reads.get(ctx)
-	}
+	index, err := n.readIndex(ctx)
 	if err == nil {
 		err = n.WaitIndex(ctx, index)
 	}
