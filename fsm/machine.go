@@ -24,9 +24,7 @@ type Identity struct {
 // Machine is the replicated state. New makes an empty one; Apply is the only way to
 // change it. A Machine is not safe for concurrent use: the lock is the owner's.
 type Machine struct {
-	index    uint64
-	at       token.Instant
-	epoch    uint64
+	position
 	changes  changes
 	identity Identity
 	forest   *forest.Forest
@@ -37,6 +35,13 @@ type Machine struct {
 	members  map[string]Member
 	joining  admission
 	decoded  commandBuffer
+}
+
+// position is how far a machine is.
+type position struct {
+	index uint64        // of the last entry
+	at    token.Instant // the latest time of an entry
+	epoch uint64        // of the last change of what decisions rely on
 }
 
 // New returns the empty machine that every log starts from.
