@@ -24,10 +24,11 @@ const linkOK byte = 0
 // links accepts and dials the connections between members. It knows every open one, so that
 // none outlives the node.
 type links struct {
-	listener net.Listener
-	node     *Node
-	raft     chan net.Conn
-	closed   chan struct{}
+	listener  net.Listener
+	node      *Node
+	raft      chan net.Conn
+	closed    chan struct{}
+	strangers strangers
 
 	mu    sync.Mutex
 	open  map[*link]bool
@@ -105,21 +106,27 @@ func (l *links) serve() {
 				continue
 			}
 		}
+		from := hostOf(conn)
+		if !l.strangers.take(from) {
+			conn.Close()
+			continue
+		}
 		conn = l.track(conn)
-		if !l.node.spawn(func() { l.accept(conn) }) {
+		if !l.node.spawn(func() { l.accept(conn, from) }) {
 			conn.Close()
 		}
 	}
 }
 
 // accept makes a new connection secure and hands it on.
-func (l *links) accept(conn net.Conn) {
+func (l *links) accept(conn net.Conn, from string) {
 	conn.SetDeadline(time.Now().Add(dialTimeout))
 	sec := tls.Server(conn, l.node.trust.server())
 	err := sec.Handshake()
 	if err == nil {
 		_, err = sec.Write([]byte{linkOK})
 	}
+	l.strangers.give(from)
 	if err != nil {
 		l.node.log.Warn("refused a connection", "from", conn.RemoteAddr(), "error", err)
 		conn.Close()
