@@ -97,7 +97,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.replica = newReplica(n.log)
-	n.replica.closing = n.ctx.Done()
+	n.replica.closing, n.replica.dir = n.ctx.Done(), cfg.DataDir
 	n.lead = newLeadership(time.Now())
 	n.proposer = newProposer(n)
 	n.trust, n.links = trust, newLinks(n, l)

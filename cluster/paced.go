@@ -3,6 +3,8 @@ package cluster
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -11,12 +13,18 @@ var errClosing = errors.New("the node is closing")
 
 // paced writes a snapshot in the background of a node that serves: after each block it rests for as
 // long as the block took to make, so that encoding and compressing some millions of tokens
-// takes half a core and not a whole one from the requests.
+// takes half a core and not a whole one from the requests. What it wrote goes to the disk bit by bit:
+// if it all went at the end, the log's own writes would wait behind some hundred megabytes.
 type paced struct {
-	to      io.Writer
-	closing <-chan struct{}
-	since   time.Time
+	to       io.Writer
+	closing  <-chan struct{}
+	since    time.Time
+	sync     func() error // nil: there is no disk
+	unsynced int
 }
+
+// syncEvery is how many bytes gather before they are made durable.
+const syncEvery = 4 << 20
 
 func newPaced(to io.Writer, closing <-chan struct{}) *paced {
 	return &paced{to: to, closing: closing, since: time.Now()}
@@ -28,6 +36,12 @@ func (p *paced) Write(b []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
+	if p.unsynced += n; p.sync != nil && p.unsynced >= syncEvery {
+		p.unsynced = 0
+		if err := p.sync(); err != nil {
+			return n, err
+		}
+	}
 	rest := time.NewTimer(time.Since(p.since))
 	defer rest.Stop()
 	select {
@@ -37,4 +51,9 @@ func (p *paced) Write(b []byte) (int, error) {
 	}
 	p.since = time.Now()
 	return n, nil
+}
+
+// stateFile opens the file that Raft's file store is writing the snapshot id to.
+func stateFile(dir, id string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(dir, "snapshots", id+".tmp", "state.bin"), os.O_RDWR, 0)
 }

@@ -32,6 +32,7 @@ type replica struct {
 	broken  atomic.Pointer[error]
 	stopped chan struct{}   // closed when broken
 	closing <-chan struct{} // closed with the node; nil: never
+	dir     string          // where Raft keeps snapshots
 }
 
 // waiter waits until index is applied.
@@ -180,7 +181,7 @@ func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
 		return nil, fmt.Errorf("the replica has stopped: %w", err)
 	}
 	begin := time.Now()
-	i := image{Frozen: r.machine.Freeze(), log: r.log, closing: r.closing}
+	i := image{Frozen: r.machine.Freeze(), log: r.log, closing: r.closing, dir: r.dir}
 	r.log.Debug("froze the state for a snapshot", "index", i.Index(), "took", time.Since(begin))
 	return i, nil
 }
@@ -209,12 +210,20 @@ type image struct {
 	*fsm.Frozen
 	log     hclog.Logger
 	closing <-chan struct{}
+	dir     string // of the node; "": the sink is no file
 }
 
 // Persist implements raft.FSMSnapshot.
 func (i image) Persist(sink raft.SnapshotSink) error {
 	begin := time.Now()
-	if err := snapshot.Write(newPaced(sink, i.closing), i.Frozen); err != nil {
+	to := newPaced(sink, i.closing)
+	if file, err := stateFile(i.dir, sink.ID()); err == nil {
+		defer file.Close()
+		to.sync = func() error { return syncData(file) }
+	} else {
+		i.log.Debug("the snapshot reaches the disk at its end only", "error", err)
+	}
+	if err := snapshot.Write(to, i.Frozen); err != nil {
 		sink.Cancel()
 		return err
 	}
