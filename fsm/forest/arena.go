@@ -20,6 +20,7 @@ type arena[T any] struct {
 	// next item gets is nobody's business: nothing observable depends on it.
 	spare []uint32
 	idle  uint32 // the page that was empty last
+	round uint32 // how many images were taken
 	count int
 }
 
@@ -27,7 +28,7 @@ type arena[T any] struct {
 type pageMeta struct {
 	used  [pageSize / 64]uint64
 	count uint16
-	owned bool // not shared with a frozen image
+	since uint32 // the round in which the page was made: a later image shares it
 }
 
 // newArena returns an empty arena. Slot 0 stays unused, so that 0 can mean "none".
@@ -44,10 +45,10 @@ func (a *arena[T]) at(i uint32) *T { return &a.pages[i/pageSize][i%pageSize] }
 // edit returns item i for writing.
 func (a *arena[T]) edit(i uint32) *T {
 	p := i / pageSize
-	if !a.meta[p].owned {
+	if a.meta[p].since != a.round {
 		clone := *a.pages[p]
 		a.pages[p] = &clone
-		a.meta[p].owned = true
+		a.meta[p].since = a.round
 	}
 	return &a.pages[p][i%pageSize]
 }
@@ -63,7 +64,7 @@ func (a *arena[T]) alloc() uint32 {
 	m := &a.meta[p]
 	if a.pages[p] == nil {
 		a.pages[p] = new([pageSize]T)
-		m.owned = true
+		m.since = a.round
 	}
 	w := 0
 	for m.used[w] == ^uint64(0) {
@@ -125,11 +126,10 @@ func (a *arena[T]) all(yield func(uint32) bool) {
 	}
 }
 
-// freeze returns an image of the arena in O(pages).
+// freeze returns an image of the arena in O(pages): it copies the pointers to them, and from
+// the new round on no page counts as the writer's own.
 func (a *arena[T]) freeze() frozenArena[T] {
-	for i := range a.meta {
-		a.meta[i].owned = false
-	}
+	a.round++
 	pages := make([]*[pageSize]T, len(a.pages))
 	copy(pages, a.pages)
 	return frozenArena[T]{pages: pages}
