@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -27,7 +28,6 @@ const (
 	callRotate    byte = 7
 	callTrust     byte = 8
 	callAuthority byte = 9
-	callPipe      byte = 10 // the stream becomes a pipe
 	callTerm      byte = 11
 
 	statusOK        byte = 0
@@ -62,9 +62,8 @@ type calls struct {
 	node     *Node
 	handlers map[byte]handler
 	mu       sync.Mutex
-	sessions map[string]*yamux.Session
+	peers    map[string]*peer
 	dials    map[string]*dialing // under way
-	pipes    map[string]*pipe
 	incoming map[*yamux.Session]bool
 	closed   bool
 }
@@ -81,15 +80,12 @@ func yamuxConfig() *yamux.Config {
 func (c *calls) close() {
 	c.mu.Lock()
 	c.closed = true
-	var all []*yamux.Session
-	for _, s := range c.sessions {
-		all = append(all, s)
-	}
-	for s := range c.incoming {
-		all = append(all, s)
-	}
+	peers, incoming := maps.Clone(c.peers), maps.Clone(c.incoming)
 	c.mu.Unlock()
-	for _, s := range all {
+	for _, p := range peers {
+		p.close()
+	}
+	for s := range incoming {
 		s.Close()
 	}
 }
@@ -141,15 +137,9 @@ func (c *calls) serve(conn net.Conn, peer string) {
 func (c *calls) answer(ctx context.Context, st *yamux.Stream) {
 	defer st.Close()
 	st.SetDeadline(time.Now().Add(requestTimeout))
-	r := bufio.NewReaderSize(st, 4096)
-	kind, arg, err := readFrame(r)
+	kind, arg, err := readFrame(bufio.NewReaderSize(st, 4096))
 	if err != nil {
 		c.node.log.Warn("bad call", "from", st.RemoteAddr(), "error", err)
-		return
-	}
-	if kind == callPipe {
-		st.SetDeadline(time.Time{})
-		c.servePipe(ctx, r, st)
 		return
 	}
 	status, out := c.result(ctx, kind, arg)
@@ -204,9 +194,11 @@ func (c *calls) do(ctx context.Context, addr string, kind byte, arg []byte) ([]b
 	var r reply
 	var err error
 	if len(arg) <= pipeLimit && (kind == callPropose || kind == callReadIndex || kind == callTerm) {
-		var p *pipe
-		if p, err = c.pipe(ctx, addr); err == nil {
-			r, err = p.do(ctx, kind, arg)
+		var p *peer
+		if p, err = c.peer(ctx, addr); err == nil {
+			r, err = p.pipe.do(ctx, kind, arg)
+		} else {
+			err = notSent{err}
 		}
 	} else {
 		r, err = c.doAlone(ctx, addr, kind, arg)
@@ -255,37 +247,11 @@ func (c *calls) doAlone(ctx context.Context, addr string, kind byte, arg []byte)
 }
 
 func (c *calls) open(ctx context.Context, addr string) (*yamux.Stream, error) {
-	s, err := c.session(ctx, addr)
+	p, err := c.peer(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
-	return s.OpenStream()
-}
-
-// pipe returns the open pipe to addr, or opens one.
-func (c *calls) pipe(ctx context.Context, addr string) (*pipe, error) {
-	c.mu.Lock()
-	p := c.pipes[addr]
-	c.mu.Unlock()
-	if p != nil && !p.closed() {
-		return p, nil
-	}
-	st, err := c.open(ctx, addr)
-	if err == nil {
-		err = writeFrame(st, callPipe, nil)
-	}
-	if err != nil {
-		return nil, notSent{err}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.pipes[addr]; p != nil && !p.closed() {
-		st.Close()
-		return p, nil
-	}
-	p = newPipe(st, c.node.spawn)
-	c.pipes[addr] = p
-	return p, nil
+	return p.session.OpenStream()
 }
 
 // notSent wraps why a call never left this node.

@@ -65,7 +65,7 @@ var ErrOtherNode = errOtherNode
 // DialAll dials a member in every way that members do.
 func (n *Node) DialAll(addr string) map[string]error {
 	errs := map[string]error{}
-	for _, proto := range []string{protoRaft, protoCalls} {
+	for _, proto := range []string{protoRaft, protoCalls, protoPipe} {
 		conn, err := n.links.dial(proto, addr, 5*time.Second)
 		if err == nil {
 			conn.Close()

@@ -134,10 +134,14 @@ func (l *links) accept(conn net.Conn, from string) {
 	}
 	conn.SetDeadline(time.Time{})
 	switch st := sec.ConnectionState(); st.NegotiatedProtocol {
-	case protoCalls:
+	case protoCalls, protoPipe:
 		peer, err := pki.NameOf(st.PeerCertificates[0])
 		if err != nil { // the handshake has read it
 			conn.Close()
+			return
+		}
+		if st.NegotiatedProtocol == protoPipe {
+			l.node.calls.servePipe(timed{sec}, peer.Node)
 			return
 		}
 		l.node.calls.serve(sec, peer.Node)

@@ -101,7 +101,7 @@ func Open(cfg Config) (*Node, error) {
 	n.lead = newLeadership(time.Now())
 	n.proposer = newProposer(n)
 	n.trust, n.links = trust, newLinks(n, l)
-	n.calls = &calls{node: n, sessions: map[string]*yamux.Session{}, dials: map[string]*dialing{}, pipes: map[string]*pipe{}, incoming: map[*yamux.Session]bool{}}
+	n.calls = &calls{node: n, peers: map[string]*peer{}, dials: map[string]*dialing{}, incoming: map[*yamux.Session]bool{}}
 	n.calls.handlers = n.handlers()
 	n.reads = rounds{ask: n.askLeader, spawn: n.spawn, closed: n.ctx.Done()}
 	n.confirms = rounds{ask: n.confirm, spawn: n.spawn, closed: n.ctx.Done()}

@@ -13,7 +13,7 @@ import (
 )
 
 // A pipe carries the calls that every request needs (proposals and read indexes) over one
-// stream, many at a time, so that a call costs a frame each way and no stream of its own.
+// connection, many at a time, so that a call costs a frame each way and no stream of its own.
 // Calls that gather while a write is under way leave with the next one. Frames there:
 //
 //	call u32 | kind u8 | length u32 | argument
@@ -229,7 +229,10 @@ func (p *pipe) forget(call uint32) {
 // servePipe is the other end: it answers the calls of one stream until that ends. At most
 // callsPerPeer are under way; the rest waits in the stream, which pushes back. The goroutines
 // that serve are kept, because a new one would grow its stack anew for every call.
-func (c *calls) servePipe(ctx context.Context, r *bufio.Reader, stream io.ReadWriteCloser) {
+func (c *calls) servePipe(stream io.ReadWriteCloser, from string) {
+	defer stream.Close()
+	ctx := context.WithValue(c.node.ctx, peerKey{}, from)
+	r := bufio.NewReaderSize(stream, 64<<10)
 	type job struct {
 		call uint32
 		kind byte

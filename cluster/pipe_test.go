@@ -245,3 +245,37 @@ func TestReadIndexOfAnotherTerm(t *testing.T) {
 		t.Errorf("term %x, %v", got, err)
 	}
 }
+
+// TestPeer: pipe and session of a peer die together, and the next call finds both anew.
+func TestPeer(t *testing.T) {
+	t.Parallel()
+	n := single(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	ask := func() *peer {
+		t.Helper()
+		if _, err := n.calls.do(ctx, n.Addr(), callTerm, nil); err != nil {
+			t.Fatal(err)
+		}
+		p, err := n.calls.peer(ctx, n.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := ask()
+	if again := ask(); again != first {
+		t.Error("two calls dialed twice")
+	}
+	first.pipe.stream.Close()
+	<-first.session.CloseChan()
+	second := ask()
+	if second == first {
+		t.Error("a closed pipe was used again")
+	}
+	second.session.Close()
+	<-second.pipe.done
+	if third := ask(); third == second {
+		t.Error("a closed session was used again")
+	}
+}

@@ -22,6 +22,7 @@ import (
 const (
 	protoRaft  = "grove-raft/2"
 	protoCalls = "grove-calls/2"
+	protoPipe  = "grove-pipe/1"
 	protoKey   = "grove-join-key/1"
 	protoToken = "grove-join-token/1"
 )
@@ -186,7 +187,7 @@ func (t *trust) use(c *pki.Credentials) error {
 	}
 	s.server = &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{c.TLS()}, Time: t.now, DynamicRecordSizingDisabled: true,
-		NextProtos: []string{protoRaft, protoCalls}, ClientAuth: tls.RequireAnyClientCert,
+		NextProtos: []string{protoRaft, protoCalls, protoPipe}, ClientAuth: tls.RequireAnyClientCert,
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			_, err := c.Bundle.Verify(c.Name.Cluster, cs.PeerCertificates[0], x509.ExtKeyUsageClientAuth, t.now())
 			return err

@@ -87,6 +87,8 @@ func TestCertificatesOfMembers(t *testing.T) {
 		ok  bool
 	}{
 		"a member":                        {careless(protoCalls, own.TLS()), true},
+		"a member's pipe":                 {careless(protoPipe, own.TLS()), true},
+		"a pipe without certificate":      {careless(protoPipe), false},
 		"a member, for Raft":              {careless(protoRaft, own.TLS()), true},
 		"no certificate":                  {careless(protoCalls), false},
 		"no certificate, for Raft":        {careless(protoRaft), false},
