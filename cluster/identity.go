@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/tokengrove/grove/cluster/pki"
 )
 
 // formatVersion is that of the data directory as a whole.
@@ -83,30 +85,5 @@ func (id identity) save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("encoding identity: %w", err)
 	}
-	tmp, err := os.CreateTemp(dir, "grove.json.*")
-	if err != nil {
-		return fmt.Errorf("data directory is not writable: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(b, '\n'))
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), identityFile(dir))
-	}
-	if err == nil {
-		err = syncDir(dir)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", identityFile(dir), err)
-	}
-	return nil
-}
-
-// syncDir makes a rename in dir survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return pki.WriteFile(identityFile(dir), append(b, '\n'))
 }

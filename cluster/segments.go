@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/types"
+
+	"github.com/tokengrove/grove/cluster/pki"
 )
 
 // segmentBytes is the size of one file of the log.
@@ -137,11 +139,7 @@ func (f *logFile) Sync() error {
 	if !f.fresh {
 		return nil
 	}
-	d, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+	if err := pki.SyncDir(f.dir); err != nil {
 		return err
 	}
 	f.fresh = false

@@ -219,30 +219,5 @@ func (c *Credentials) Save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("encoding credentials: %w", err)
 	}
-	tmp, err := os.CreateTemp(dir, "credentials.json.*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("data directory is not writable: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(b, '\n'))
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), file(dir))
-	}
-	if err == nil {
-		err = syncDir(dir)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", file(dir), err)
-	}
-	return nil
-}
-
-// syncDir makes a rename in dir survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return WriteFile(file(dir), append(b, '\n'))
 }
