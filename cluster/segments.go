@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/types"
@@ -14,6 +16,9 @@ import (
 
 // segmentBytes is the size of one file of the log.
 const segmentBytes = 8 << 20
+
+// roomPause is how long to wait before a full disk is tried again.
+const roomPause = 200 * time.Millisecond
 
 // spareName is the file that becomes the next segment.
 const spareName = "segment.spare"
@@ -30,6 +35,7 @@ type segments struct {
 	mu      sync.Mutex
 	spare   *os.File // filled, waits to be used
 	filling bool
+	opened  bool
 	closed  bool
 	busy    sync.WaitGroup
 }
@@ -53,6 +59,10 @@ func (s *segments) Create(dir, name string, size uint64) (types.WritableFile, er
 		err = os.Rename(f.Name(), path)
 	} else {
 		f, err = filled(path, size)
+		for errors.Is(err, syscall.ENOSPC) && s.waits() {
+			time.Sleep(roomPause)
+			f, err = filled(path, size)
+		}
 	}
 	if err != nil {
 		if f != nil {
@@ -62,6 +72,14 @@ func (s *segments) Create(dir, name string, size uint64) (types.WritableFile, er
 	}
 	s.prepare(size)
 	return &logFile{File: f, dir: dir, fresh: true}, nil
+}
+
+// waits reports whether a segment that has no room waits for it: raft-wal gives up for good when
+// the next segment cannot be made. Meanwhile writes meet their deadline. At the start nothing waits.
+func (s *segments) waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened && !s.closed
 }
 
 // OpenWriter implements types.VFS.

@@ -82,7 +82,10 @@ func openLog(dir string, log hclog.Logger) (*wal.WAL, func() error, error) {
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("opening the log %s: %w", dir, err), s.close())
 	}
-	return w, func() error { return errors.Join(w.Close(), s.close()) }, nil
+	s.mu.Lock()
+	s.opened = true
+	s.mu.Unlock()
+	return w, func() error { return errors.Join(s.close(), w.Close()) }, nil
 }
 
 // adopt moves the entries that an earlier build kept in raft.db into the log. They are
