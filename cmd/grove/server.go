@@ -74,6 +74,8 @@ func serveConfig(ctx context.Context, f *serverFlags, env *environment) error {
 		return err
 	}
 	defer keepMemory(env, log)()
+	now := clock(env, log)
+	nc.cluster.Now, nc.api.Now = now, now
 	in, err := startNode(*nc)
 	if err != nil {
 		return err
