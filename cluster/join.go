@@ -189,7 +189,7 @@ func (n *Node) serveJoin(ctx context.Context, arg []byte) ([]byte, error) {
 func (n *Node) seek() {
 	tick := time.NewTicker(seekPause)
 	defer tick.Stop()
-	for last := ""; ; {
+	for last := map[string]string{}; ; {
 		for _, api := range n.cfg.Join.Addresses {
 			if n.ctx.Err() != nil || n.settled() {
 				return
@@ -199,8 +199,8 @@ func (n *Node) seek() {
 				n.log.Info("joined", "through", api)
 				return
 			}
-			if err.Error() != last {
-				last = err.Error()
+			if err.Error() != last[api] {
+				last[api] = err.Error()
 				n.log.Info("looking for a cluster", "error", err)
 			}
 		}

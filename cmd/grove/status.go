@@ -8,7 +8,8 @@ import (
 
 // newStatus exits as the reference's does: 0 in a cluster, 2 before that, 1 on errors.
 func newStatus(env *environment) *cobra.Command {
-	return command(env, "status", "Show the node and its cluster", cobra.NoArgs, func(s *session, _ []string) error {
+	var health bool
+	c := command(env, "status", "Show the node and its cluster", cobra.NoArgs, func(s *session, _ []string) error {
 		whole, rows, err := s.status()
 		var exit *exitError
 		if errors.As(err, &exit) {
@@ -20,11 +21,32 @@ func newStatus(env *environment) *cobra.Command {
 		if err := s.p.object(whole, rows); err != nil {
 			return err
 		}
+		if health {
+			return healthOf(whole)
+		}
 		if sealed, _ := whole["sealed"].(bool); sealed {
 			return &exitError{code: 2}
 		}
 		return nil
 	})
+	c.Flags().BoolVar(&health, "health", false, "for health checks: exit code 0 if a leader is known, or the node waits to be let into a cluster; 2 if not")
+	return c
+}
+
+// healthOf judges a status: a node that waits for init or join does what it should, one that was
+// taken out of its cluster or knows no leader cannot serve.
+func healthOf(status map[string]any) error {
+	removed, _ := status["removed_from_cluster"].(bool)
+	sealed, _ := status["sealed"].(bool)
+	self, _ := status["is_self"].(bool)
+	leader, _ := status["leader_address"].(string)
+	switch {
+	case removed:
+		return &exitError{2, errors.New("the node was taken out of its cluster")}
+	case !sealed && !self && leader == "":
+		return &exitError{2, errors.New("the node knows no leader")}
+	}
+	return nil
 }
 
 func (s *session) status() (map[string]any, []row, error) {
