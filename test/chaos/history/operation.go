@@ -25,11 +25,12 @@ const (
 	RevokePrefix Kind = 6
 	// Replay sends the Create of Token again, under its Idempotency-Key.
 	Replay Kind = 7
-	// Count asks for the number of live tokens: a read that changes nothing.
-	Count Kind = 8
+	// Attempt is one sending of a Create with an Idempotency-Key that got no answer and was sent again. It is there for
+	// what it says about its node; what it did is part of the Create.
+	Attempt Kind = 8
 )
 
-var kinds = []string{"", "create", "use", "lookup", "renew", "revoke", "revoke-prefix", "replay", "count"}
+var kinds = []string{"", "create", "use", "lookup", "renew", "revoke", "revoke-prefix", "replay", "attempt"}
 
 // String returns the name of k.
 func (k Kind) String() string { return nameOf(kinds, uint8(k)) }
