@@ -59,6 +59,7 @@ type pipeline struct {
 	confirms rounds // the leader's own
 	quorum   rounds // whether one is in reach
 	contacts contacts
+	near     atomic.Pointer[raft.ServerID] // the voter that answered a question for its term last
 }
 
 // lifetime counts the goroutines of a node.

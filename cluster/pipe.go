@@ -25,6 +25,10 @@ const (
 	pipeLimit = 256 << 10
 	// pipeBuffer bounds what waits to be written on one side of a pipe.
 	pipeBuffer = 8 << 20
+	// pipeDirect bounds what a caller writes itself instead of waking the writer: questions for terms and
+	// read indexes, and their answers. The buffers of the system always have room for them, so that a
+	// peer that has stopped keeps nobody waiting. Proposals are larger, and better leave together.
+	pipeDirect = pipeHead + 8
 	// pipeHead is the size of a frame's head.
 	pipeHead = 9
 )
@@ -32,31 +36,34 @@ const (
 // errPipe is why a call gets no answer: it may have happened.
 var errPipe = errors.New("the connection was lost")
 
-// frames writes frames from many goroutines to one stream: what comes while a write is under
-// way leaves with the next. A writer waits while too much is unwritten.
+// frames writes frames from many goroutines to one stream. A small frame that finds nobody writing is
+// written by who brings it, which saves a change of goroutine; what comes while a write is under
+// way leaves with the next, which run writes. A writer waits while too much is unwritten.
 type frames struct {
+	w       io.Writer
 	mu      sync.Mutex
 	room    sync.Cond // of unwritten
 	pending []byte
 	spare   []byte // the buffer that was written last
+	writing bool
 	failed  bool
 	wake    chan struct{}
 }
 
-func newFrames() *frames {
-	f := &frames{wake: make(chan struct{}, 1)}
+func newFrames(w io.Writer) *frames {
+	f := &frames{w: w, wake: make(chan struct{}, 1)}
 	f.room.L = &f.mu
 	return f
 }
 
-// put queues one frame, and reports false when the stream has failed.
+// put writes or queues one frame, and reports false when the stream had failed before.
 func (f *frames) put(call uint32, tag byte, payload []byte) bool {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	for len(f.pending) > pipeBuffer && !f.failed {
 		f.room.Wait()
 	}
 	if f.failed {
-		f.mu.Unlock()
 		return false
 	}
 	first := len(f.pending) == 0
@@ -64,47 +71,68 @@ func (f *frames) put(call uint32, tag byte, payload []byte) bool {
 	f.pending = append(f.pending, tag)
 	f.pending = binary.BigEndian.AppendUint32(f.pending, uint32(len(payload)))
 	f.pending = append(f.pending, payload...)
-	f.mu.Unlock()
-	if first {
-		select {
-		case f.wake <- struct{}{}:
-		default:
+	switch {
+	case !first || f.writing: // leaves with the next write
+	case len(f.pending) <= pipeDirect:
+		f.flush()
+		if f.failed || len(f.pending) > 0 {
+			f.rouse()
 		}
+	default:
+		f.rouse()
 	}
 	return true
 }
 
-// run writes to w until it fails, or done is closed.
-func (f *frames) run(w io.Writer, done <-chan struct{}) {
-	defer f.fail()
+// flush writes what is pending. f.mu is held, but not while it writes.
+func (f *frames) flush() {
+	out := f.pending
+	f.pending, f.spare, f.writing = f.spare[:0], nil, true
+	f.room.Broadcast()
+	f.mu.Unlock()
+	_, err := f.w.Write(out)
+	f.mu.Lock()
+	f.writing = false
+	if err != nil {
+		f.failed = true
+		f.room.Broadcast()
+	}
+	if cap(out) <= pipeLimit {
+		f.spare = out
+	}
+}
+
+// rouse tells run that there is something to do.
+func (f *frames) rouse() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run writes what is left for it until the stream fails, or done is closed.
+func (f *frames) run(done <-chan struct{}) {
 	for {
 		select {
 		case <-f.wake:
 		case <-done:
+			f.mu.Lock()
+			f.failed = true
+			f.room.Broadcast()
+			f.mu.Unlock()
 			return
 		}
 		runtime.Gosched() // who is about to put may join
 		f.mu.Lock()
-		out := f.pending
-		f.pending, f.spare = f.spare[:0], nil
-		f.room.Broadcast()
+		for len(f.pending) > 0 && !f.writing && !f.failed {
+			f.flush()
+		}
+		failed := f.failed
 		f.mu.Unlock()
-		if _, err := w.Write(out); err != nil {
+		if failed {
 			return
 		}
-		f.mu.Lock()
-		if cap(out) <= pipeLimit {
-			f.spare = out
-		}
-		f.mu.Unlock()
 	}
-}
-
-func (f *frames) fail() {
-	f.mu.Lock()
-	f.failed = true
-	f.room.Broadcast()
-	f.mu.Unlock()
 }
 
 // readPiped reads one frame. head is scratch space.
@@ -139,8 +167,8 @@ type pipe struct {
 
 // newPipe makes the calling end of a stream. spawn runs its goroutines.
 func newPipe(stream io.ReadWriteCloser, spawn func(func()) bool) *pipe {
-	p := &pipe{stream: stream, out: newFrames(), done: make(chan struct{}), waiting: map[uint32]chan reply{}}
-	if !spawn(func() { p.out.run(stream, p.done); p.close() }) || !spawn(p.receive) {
+	p := &pipe{stream: stream, out: newFrames(stream), done: make(chan struct{}), waiting: map[uint32]chan reply{}}
+	if !spawn(func() { p.out.run(p.done); p.close() }) || !spawn(p.receive) {
 		p.close()
 	}
 	return p
@@ -228,7 +256,8 @@ func (p *pipe) forget(call uint32) {
 
 // servePipe is the other end: it answers the calls of one stream until that ends. At most
 // callsPerPeer are under way; the rest waits in the stream, which pushes back. The goroutines
-// that serve are kept, because a new one would grow its stack anew for every call.
+// that serve are kept, because a new one would grow its stack anew for every call. What waits for nothing
+// is answered at once.
 func (c *calls) servePipe(stream io.ReadWriteCloser, from string) {
 	defer stream.Close()
 	ctx := context.WithValue(c.node.ctx, peerKey{}, from)
@@ -238,10 +267,10 @@ func (c *calls) servePipe(stream io.ReadWriteCloser, from string) {
 		kind byte
 		arg  []byte
 	}
-	out, done, jobs := newFrames(), make(chan struct{}), make(chan job)
+	out, done, jobs := newFrames(stream), make(chan struct{}), make(chan job)
 	defer close(done)
 	defer close(jobs)
-	if !c.node.spawn(func() { out.run(stream, done); stream.Close() }) {
+	if !c.node.spawn(func() { out.run(done); stream.Close() }) {
 		return
 	}
 	work := func(j job) {
@@ -255,6 +284,10 @@ func (c *calls) servePipe(stream io.ReadWriteCloser, from string) {
 		call, kind, arg, err := readPiped(r, head)
 		if err != nil {
 			return
+		}
+		if status, payload, ok := c.instant(ctx, kind, arg); ok {
+			out.put(call, status, payload)
+			continue
 		}
 		j := job{call, kind, arg}
 		select {

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 func spawned(f func()) bool { go f(); return true }
@@ -141,7 +143,8 @@ func TestPipeForgets(t *testing.T) {
 // TestFramesPushBack: what waits to be written is bounded.
 func TestFramesPushBack(t *testing.T) {
 	t.Parallel()
-	f := newFrames()
+	r, w := io.Pipe()
+	f := newFrames(w)
 	payload := make([]byte, pipeBuffer)
 	for range 2 {
 		if !f.put(1, 1, payload) {
@@ -159,8 +162,7 @@ func TestFramesPushBack(t *testing.T) {
 	case <-time.After(20 * time.Millisecond): // cannot show more than this without waiting for ever
 	}
 	done := make(chan struct{})
-	r, w := io.Pipe()
-	go f.run(w, done)
+	go f.run(done)
 	go io.Copy(io.Discard, r)
 	if ok := <-blocked; !ok {
 		t.Error("a writer that waited for room was refused")
@@ -277,5 +279,84 @@ func TestPeer(t *testing.T) {
 	<-second.pipe.done
 	if third := ask(); third == second {
 		t.Error("a closed session was used again")
+	}
+}
+
+// TestFramesDirect: a few bytes leave without anybody's help, also beside a writer that has more to
+// do, and a stream that fails refuses what comes later.
+func TestFramesDirect(t *testing.T) {
+	t.Parallel()
+	r, w := io.Pipe()
+	f := newFrames(w)
+	read := make(chan uint32, 1)
+	next := func(in *bufio.Reader) {
+		call, _, _, err := readPiped(in, make([]byte, pipeHead))
+		if err != nil {
+			call = 0
+		}
+		read <- call
+	}
+	in := bufio.NewReader(r)
+	go next(in)
+	if !f.put(7, callTerm, make([]byte, 8)) { // nothing runs f
+		t.Fatal("refused")
+	}
+	if call := <-read; call != 7 {
+		t.Errorf("call %d arrived, want 7", call)
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go f.run(done)
+	var wait sync.WaitGroup
+	const calls = 200
+	for i := range calls {
+		wait.Go(func() { f.put(uint32(i+1), callTerm, make([]byte, i)) })
+	}
+	seen := map[uint32]bool{}
+	for range calls {
+		go next(in)
+		seen[<-read] = true
+	}
+	wait.Wait()
+	if len(seen) != calls || seen[0] {
+		t.Errorf("%d of %d frames arrived whole", len(seen), calls)
+	}
+	r.Close()
+	f.put(1, callTerm, nil) // may or may not have been sent
+	if f.put(2, callTerm, nil) {
+		t.Error("a frame was taken after the stream had failed")
+	}
+}
+
+// TestFavouriteVoter: a leader asks the voter that answered last, and the others when it is silent.
+func TestFavouriteVoter(t *testing.T) {
+	t.Parallel()
+	n := single(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	silent := raft.Server{ID: "silent", Address: raft.ServerAddress(l.Addr().String())}
+	talks := raft.Server{ID: "talks", Address: raft.ServerAddress(n.Addr())}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	term := n.raft().CurrentTerm()
+	n.near.Store(&silent.ID)
+	for range 3 {
+		if !n.inTerm(ctx, term, []raft.Server{silent, talks}, 1) {
+			t.Fatal("no majority, though one voter answers")
+		}
+	}
+	if near := n.near.Load(); near == nil || *near != talks.ID {
+		t.Errorf("the favourite is %v, want the voter that talks", near)
+	}
+	if n.inTerm(ctx, term+1, []raft.Server{talks}, 1) {
+		t.Error("a voter of another term counts")
+	}
+	gone := raft.ServerID("gone")
+	n.near.Store(&gone)
+	if !n.inTerm(ctx, term, []raft.Server{talks}, 1) {
+		t.Error("no majority after the favourite was taken out")
 	}
 }

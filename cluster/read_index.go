@@ -141,13 +141,31 @@ func (n *Node) voters() (others []raft.Server, need int) {
 	return others, total/2 + 1 - self
 }
 
-// inTerm asks voters for their terms until need of them are in term, and reports whether they are.
+// hedge is how long a leader that needs one more voter waits for the one that answered last before
+// it asks all of them.
+const hedge = 5 * time.Millisecond
+
+// inTerm asks voters for their terms until need of them are in term, and reports whether they are. With
+// three nodes one of the two others is enough: the one that answered last is asked first.
 func (n *Node) inTerm(ctx context.Context, term uint64, voters []raft.Server, need int) bool {
+	near := n.near.Load()
+	i := slices.IndexFunc(voters, func(s raft.Server) bool { return near != nil && s.ID == *near })
+	if need == 1 && i >= 0 {
+		soon, cancel := context.WithTimeout(ctx, hedge)
+		same := n.sameTerm(soon, term, voters[i])
+		cancel()
+		if same {
+			return true
+		}
+	}
 	answers := make(chan bool, len(voters))
 	for _, s := range voters {
 		if !n.spawn(func() {
-			b, err := n.calls.do(ctx, string(s.Address), callTerm, nil)
-			answers <- err == nil && len(b) == 8 && binary.BigEndian.Uint64(b) == term
+			same := n.sameTerm(ctx, term, s)
+			if same {
+				n.near.Store(&s.ID)
+			}
+			answers <- same
 		}) {
 			return false
 		}
@@ -161,6 +179,12 @@ func (n *Node) inTerm(ctx context.Context, term uint64, voters []raft.Server, ne
 		}
 	}
 	return true
+}
+
+// sameTerm asks one voter, and reports whether it is in term.
+func (n *Node) sameTerm(ctx context.Context, term uint64, s raft.Server) bool {
+	b, err := n.calls.do(ctx, string(s.Address), callTerm, nil)
+	return err == nil && len(b) == 8 && binary.BigEndian.Uint64(b) == term
 }
 
 // serveTerm answers the node's current term.
@@ -177,24 +201,46 @@ func (n *Node) serveReadIndex(ctx context.Context, arg []byte) ([]byte, error) {
 	if len(arg) != 8 {
 		return nil, refusal("malformed question for a read index")
 	}
-	term, err := n.awaitReady(ctx)
+	if _, err := n.awaitReady(ctx); err != nil {
+		return nil, err
+	}
+	if index, ok := n.indexFor(callerOf(ctx), arg); ok {
+		return binary.BigEndian.AppendUint64(nil, index), nil
+	}
+	index, err := n.confirms.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	asker := func(s raft.Server) bool { return string(s.ID) == callerOf(ctx) }
-	others, need := n.voters()
-	if binary.BigEndian.Uint64(arg) == term && slices.ContainsFunc(others, asker) {
-		need--
-	}
-	var index uint64
-	if need <= 0 {
-		if index = n.raft().CommitIndex(); !n.leads(term) {
-			return nil, errNotLeader
-		}
-	} else if index, err = n.confirms.get(ctx); err != nil {
-		return nil, err
-	}
 	return binary.BigEndian.AppendUint64(nil, index), nil
+}
+
+// indexFor is a read index for a question that is a vote, so that nobody else needs to be asked: the
+// asker is a voter in the leader's term, and makes a majority with it.
+func (n *Node) indexFor(asker string, arg []byte) (uint64, bool) {
+	t, ok, _ := n.lead.look(n.self.ID)
+	if !ok || !t.local || len(arg) != 8 || binary.BigEndian.Uint64(arg) != t.term {
+		return 0, false
+	}
+	others, need := n.voters()
+	if need > 1 || !slices.ContainsFunc(others, func(s raft.Server) bool { return string(s.ID) == asker }) {
+		return 0, false
+	}
+	index := n.raft().CommitIndex()
+	return index, n.leads(t.term)
+}
+
+// instant answers a call that waits for nothing, and reports whether it is one.
+func (c *calls) instant(ctx context.Context, kind byte, arg []byte) (status byte, payload []byte, ok bool) {
+	switch kind {
+	case callTerm:
+		status, payload = outcomeFrame(c.node.serveTerm(ctx, arg))
+		return status, payload, true
+	case callReadIndex:
+		if index, ok := c.node.indexFor(callerOf(ctx), arg); ok {
+			return statusOK, binary.BigEndian.AppendUint64(nil, index), true
+		}
+	}
+	return 0, nil, false
 }
 
 // askLeader gets one read index from whoever leads, waiting for a leader if need be.

@@ -137,7 +137,7 @@ func (a *admission) enter(ctx context.Context, remote string) error {
 	defer timer.Stop()
 	select {
 	case in := <-t.let:
-		return admitted(in)
+		return a.admitted(ctx, in)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -148,14 +148,33 @@ func (a *admission) enter(ctx context.Context, remote string) error {
 		return errOverloaded
 	}
 	a.mu.Unlock()
-	return admitted(<-t.let) // it was answered at the same moment
+	return a.admitted(ctx, <-t.let) // it was answered at the same moment
 }
 
-func admitted(in bool) error {
-	if !in {
-		return errOverloaded
+// admitted ends the wait of a request. It gives the slot back when the client has left meanwhile: it
+// may ask again, and one that gave up asks often.
+func (a *admission) admitted(ctx context.Context, in bool) error {
+	if in && !hasLeft(ctx) {
+		return nil
 	}
-	return nil
+	if in {
+		a.leave()
+	}
+	return errOverloaded
+}
+
+// leftKey is the key of the context value that says whether a connection's client has left.
+type leftKey struct{}
+
+// WithConnection returns a context for the requests of a connection, for http.Server.ConnContext. left
+// says whether its client has closed it; it is asked after a request has waited for its turn.
+func WithConnection(ctx context.Context, left func() bool) context.Context {
+	return context.WithValue(ctx, leftKey{}, left)
+}
+
+func hasLeft(ctx context.Context) bool {
+	left, ok := ctx.Value(leftKey{}).(func() bool)
+	return ctx.Err() != nil || ok && left()
 }
 
 // leave gives the slot to the next in turn, or back.

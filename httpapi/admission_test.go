@@ -303,3 +303,21 @@ func TestFreeSlotAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// TestClientHasLeft: a request whose client left while it waited is not served, and gives its slot on.
+func TestClientHasLeft(t *testing.T) {
+	t.Parallel()
+	a := newAdmission(1, 100, forever)
+	full(t, a)
+	gone := queue(t, WithConnection(t.Context(), func() bool { return true }), a, "192.0.2.1:1", "gone", nil, 1)[0]
+	here := queue(t, WithConnection(t.Context(), func() bool { return false }), a, "192.0.2.1:1", "here", nil, 1)[0]
+	a.leave()
+	if err := <-gone.err; err == nil {
+		t.Error("a request was served whose client had left")
+	}
+	if err := <-here.err; err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+	a.leave()
+	checkEmpty(t, a)
+}

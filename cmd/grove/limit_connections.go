@@ -92,6 +92,17 @@ const refusedConnection = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: app
 
 // Accept implements net.Listener.
 func (l *limitedListener) Accept() (net.Conn, error) {
+	c, err := l.accept()
+	if err != nil {
+		return nil, err // not a nil pointer in an interface
+	}
+	if l.plain {
+		return quietConn{c}, nil
+	}
+	return c, nil
+}
+
+func (l *limitedListener) accept() (*limitedConn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {

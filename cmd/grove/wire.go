@@ -151,7 +151,7 @@ func (in *instance) serve(l net.Listener, h http.Handler, t timeouts) {
 	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: or(t.ReadHeader, readHeaderTimeout), ReadTimeout: or(t.Read, readTimeout),
 		WriteTimeout: or(t.Write, writeTimeout), IdleTimeout: or(t.Idle, idleTimeout),
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: in.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		MaxHeaderBytes: maxHeaderBytes, ConnContext: connContext, ErrorLog: in.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	in.servers = append(in.servers, s)
 	in.running.Go(func() {
