@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +27,7 @@ type options struct {
 	grove, generator, cluster string // binaries; the last two may be missing
 	out                       string // path of the results, without .md and .json
 	commit                    string
-	repetitions               int
+	repetitions, procs        int
 	duration                  time.Duration
 	links                     string
 	trees                     string
@@ -56,6 +57,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fl.DurationVar(&o.duration, "d", 5*time.Second, "length of one measurement")
 	fl.StringVar(&o.links, "links", "plain,tls", "of clients: plain, tls or both")
 	fl.StringVar(&o.trees, "trees", "3000,1000000", "descendants of a revoked parent, several times; the largest in the first repetition only; empty: none")
+	fl.IntVar(&o.procs, "procs", max(1, runtime.NumCPU()/3), "GOMAXPROCS of each of three nodes: its share of the cores that they have together; a node alone has all")
 	fl.BoolVar(&o.dev, "dev", false, "also three nodes in one process, as -dev-nodes=3 makes them (plain only)")
 	fl.BoolVar(&o.quick, "quick", false, "one repetition of one second with small trees: shows that everything works, and nothing else")
 	if err := fl.Parse(args); err != nil {
@@ -69,6 +71,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", fl.Arg(0))
 	case o.grove == "":
 		return o, errors.New("-grove is needed")
+	case o.procs < 1:
+		return o, errors.New("-procs is at least 1")
 	case o.repetitions < 1 || o.duration < 100*time.Millisecond:
 		return o, errors.New("-n is at least 1, and -d 100ms")
 	}

@@ -42,6 +42,7 @@ type record struct {
 type machine struct {
 	Go         string `json:"go"`
 	Cores      int    `json:"cores"`
+	Procs      int    `json:"procs"`       // GOMAXPROCS of each of three nodes
 	FileSystem string `json:"file_system"` // of the nodes' data
 	Generator  string `json:"generator"`
 }
@@ -120,7 +121,7 @@ type bar struct {
 func newRecord(o options) *record {
 	r := &record{
 		Date: time.Now().UTC().Format(time.DateOnly), Commit: o.commit,
-		machine: machine{Go: runtime.Version(), Cores: runtime.NumCPU(), Generator: "grove bench"}, Repetitions: o.repetitions, Seconds: o.duration.Seconds(),
+		machine: machine{Go: runtime.Version(), Cores: runtime.NumCPU(), Procs: o.procs, Generator: "grove bench"}, Repetitions: o.repetitions, Seconds: o.duration.Seconds(),
 	}
 	if o.generator != "" {
 		r.Generator = "external"

@@ -95,7 +95,7 @@ func (r *record) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured on %s: grove %s, %s, %d cores, load generator (%s) and servers on the same machine, loopback, data on %s, %g s a measurement.\n",
 		r.Date, cmp.Or(r.Commit, "of an unknown commit"), r.Go, r.Cores, r.Generator, cmp.Or(r.FileSystem, "an unknown file system"), r.Seconds)
-	fmt.Fprintf(&b, "Median of %d repetition(s), (least–most). \"null\" is net/http and encoding/json with no work behind. Ratios are to null of the same\nrepetition. Nodes are processes of their own, and their links are mutual TLS in both tables. Verdicts are of medians that are not rounded.\n", r.done())
+	fmt.Fprintf(&b, "Median of %d repetition(s), (least–most). \"null\" is net/http and encoding/json with no work behind. Ratios are to null of the same\nrepetition. Nodes are processes of their own, each of three with GOMAXPROCS=%d, and their links are mutual TLS in both tables. Verdicts are of medians that are not rounded.\n", r.done(), r.Procs)
 	r.warnings(&b)
 	all := r.bars()
 	failed := slices.DeleteFunc(slices.Clone(all), func(b bar) bool { return b.Pass })

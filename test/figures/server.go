@@ -33,6 +33,7 @@ type server struct {
 type serverConfig struct {
 	grove string
 	dir   string       // for data and logs
+	procs int          // GOMAXPROCS of each node of several
 	cert  *certificate // nil: plain HTTP
 }
 
@@ -82,7 +83,11 @@ func (c *serverConfig) startGrove(ctx context.Context, name string, n int) (*ser
 		if err := os.WriteFile(file, []byte(c.node(s.urls, i, base+step*i, folder)), 0o600); err != nil {
 			return s, err
 		}
-		p, err := startProcess(file+".log", []string{"GROVE_CLUSTER_KEY=" + secret}, c.grove, "server", "-config="+file)
+		env := []string{"GROVE_CLUSTER_KEY=" + secret}
+		if n > 1 {
+			env = append(env, fmt.Sprintf("GOMAXPROCS=%d", c.procs))
+		}
+		p, err := startProcess(file+".log", env, c.grove, "server", "-config="+file)
 		if err != nil {
 			return s, err
 		}

@@ -55,7 +55,7 @@ func (s *survey) run(ctx context.Context) error {
 			return err
 		}
 		for _, links := range s.links {
-			c := &serverConfig{grove: s.grove, dir: s.dir}
+			c := &serverConfig{grove: s.grove, dir: s.dir, procs: s.procs}
 			if links == secure {
 				c.cert = cert
 			}
