@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,9 @@ type segments struct {
 	*fs.FS
 	dir string
 
+	fill func(path string, size uint64) (*os.File, error)
+	full atomic.Bool // a segment waits for room
+
 	mu      sync.Mutex
 	spare   *os.File // filled, waits to be used
 	filling bool
@@ -44,7 +48,7 @@ func newSegments(dir string) (*segments, error) {
 	if err := os.Remove(filepath.Join(dir, spareName)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return &segments{FS: fs.New(), dir: dir}, nil
+	return &segments{FS: fs.New(), dir: dir, fill: filled}, nil
 }
 
 // Create implements types.VFS.
@@ -58,11 +62,13 @@ func (s *segments) Create(dir, name string, size uint64) (types.WritableFile, er
 	if f != nil {
 		err = os.Rename(f.Name(), path)
 	} else {
-		f, err = filled(path, size)
+		f, err = s.fill(path, size)
 		for errors.Is(err, syscall.ENOSPC) && s.waits() {
+			s.full.Store(true)
 			time.Sleep(roomPause)
-			f, err = filled(path, size)
+			f, err = s.fill(path, size)
 		}
+		s.full.Store(false)
 	}
 	if err != nil {
 		if f != nil {
@@ -101,7 +107,7 @@ func (s *segments) prepare(size uint64) {
 	}
 	s.filling = true
 	s.busy.Go(func() {
-		f, err := filled(filepath.Join(s.dir, spareName), size)
+		f, err := s.fill(filepath.Join(s.dir, spareName), size)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.filling = false

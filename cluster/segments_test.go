@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -72,14 +75,14 @@ func TestSpareOfACrash(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, spareName), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, closeLog, err := openLog(dir, hclog.NewNullLogger())
+	w, err := openLog(dir, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := w.StoreLog(&raft.Log{Index: 1, Term: 1}); err != nil {
 		t.Error(err)
 	}
-	if err := closeLog(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
 }
@@ -96,7 +99,7 @@ func TestAdopt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w, closeLog, err := openLog(filepath.Join(dir, "wal"), hclog.NewNullLogger())
+			w, err := openLog(filepath.Join(dir, "wal"), hclog.NewNullLogger())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +114,7 @@ func TestAdopt(t *testing.T) {
 					}
 				}
 			}
-			if err := errors.Join(old.SetUint64([]byte("CurrentTerm"), 7), old.Close(), closeLog()); err != nil {
+			if err := errors.Join(old.SetUint64([]byte("CurrentTerm"), 7), old.Close(), w.Close()); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // the second time there is nothing to move
@@ -134,5 +137,73 @@ func TestAdopt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSegmentWaitsForRoom: a disk that is full when the log needs its next file is named as the reason, and
+// the log goes on by itself when there is room.
+func TestSegmentWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	w, err := openLog(filepath.Join(t.TempDir(), "wal"), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	segs := w.segments
+	segs.busy.Wait() // the spare is there
+	if err := errors.Join(segs.spare.Close(), os.Remove(segs.spare.Name())); err != nil {
+		t.Fatal(err)
+	}
+	var full atomic.Bool
+	full.Store(true)
+	segs.spare = nil
+	segs.fill = func(path string, size uint64) (*os.File, error) {
+		if full.Load() {
+			return nil, &os.PathError{Op: "write", Path: path, Err: syscall.ENOSPC}
+		}
+		return filled(path, size)
+	}
+	s := newLogStore(w, raft.NewInmemStore(), w.Close)
+	s.full = segs.full.Load
+	const entries = 12 // more than one file holds
+	stored := make(chan error, 1)
+	go func() {
+		for i := uint64(1); i <= entries; i++ {
+			if err := s.StoreLog(&raft.Log{Index: i, Term: 1, Data: make([]byte, 1<<20)}); err != nil {
+				stored <- err
+				return
+			}
+		}
+		stored <- nil
+	}()
+	deadline := time.Now().Add(time.Minute)
+	for s.failure() == nil {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing waits for room")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := s.failure(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("the reason is %v, want a full disk", err)
+	}
+	select {
+	case err := <-stored:
+		t.Fatalf("the writes ended on a full disk: %v", err)
+	default:
+	}
+	full.Store(false)
+	if err := <-stored; err != nil {
+		t.Errorf("the disk has room again: %v", err)
+	}
+	if err := s.failure(); err != nil {
+		t.Errorf("remembered: %v", err)
+	}
+	var l raft.Log
+	for i := uint64(1); i <= entries; i++ {
+		if err := s.GetLog(i, &l); err != nil || len(l.Data) != 1<<20 {
+			t.Errorf("entry %d: %d bytes, %v", i, len(l.Data), err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -23,6 +24,9 @@ const writeDeadline = 10 * time.Second
 
 // errStalled is what a stalled disk looks like to Raft: a leader steps down.
 var errStalled = errors.New("the disk did not finish a log write in time")
+
+// errFull is why writes stall while the next segment waits for room.
+var errFull = fmt.Errorf("the log needs its next file of %d MiB: %w", segmentBytes>>20, syscall.ENOSPC)
 
 // errClosed is what a write gets that comes after Close.
 var errClosed = errors.New("the log is closed")
@@ -44,6 +48,7 @@ type logStore struct {
 	writes   chan write    // to the one goroutine that writes
 	closed   chan struct{}
 	failed   atomic.Pointer[error]
+	full     func() bool // whether the next segment waits for room; nil: unknown
 }
 
 // openStore opens the log, DataDir/wal, and what Raft keeps besides (term and vote),
@@ -58,34 +63,45 @@ func openStore(dir string, log hclog.Logger) (*logStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s (is another grove using it?): %w", path, err)
 	}
-	w, closeLog, err := openLog(filepath.Join(dir, "wal"), log)
+	w, err := openLog(filepath.Join(dir, "wal"), log)
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	closeAll := func() error { return errors.Join(closeLog(), b.Close()) }
-	if err := adopt(w, b); err != nil {
+	closeAll := func() error { return errors.Join(w.Close(), b.Close()) }
+	if err := adopt(w.WAL, b); err != nil {
 		return nil, errors.Join(fmt.Errorf("moving the log of %s to %s: %w", path, filepath.Join(dir, "wal"), err), closeAll())
 	}
-	return newLogStore(&logCache{LogStore: w}, b, closeAll), nil
+	s := newLogStore(&logCache{LogStore: w}, b, closeAll)
+	s.full = w.segments.full.Load
+	return s, nil
 }
 
-// openLog opens the write-ahead log in dir, and returns what closes it.
-func openLog(dir string, log hclog.Logger) (*wal.WAL, func() error, error) {
+// segmented is a write-ahead log and the files below it.
+type segmented struct {
+	*wal.WAL
+	segments *segments
+}
+
+// Close closes both: what waits for room in the files ends first.
+func (s *segmented) Close() error { return errors.Join(s.segments.close(), s.WAL.Close()) }
+
+// openLog opens the write-ahead log in dir.
+func openLog(dir string, log hclog.Logger) (*segmented, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s, err := newSegments(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	w, err := wal.Open(dir, wal.WithLogger(log), wal.WithSegmentSize(segmentBytes), wal.WithSegmentFiler(segment.NewFiler(dir, s)))
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening the log %s: %w", dir, err), s.close())
+		return nil, errors.Join(fmt.Errorf("opening the log %s: %w", dir, err), s.close())
 	}
 	s.mu.Lock()
 	s.opened = true
 	s.mu.Unlock()
-	return w, func() error { return errors.Join(s.close(), w.Close()) }, nil
+	return &segmented{w, s}, nil
 }
 
 // adopt moves the entries that an earlier build kept in raft.db into the log. They are
@@ -177,6 +193,9 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 // failure returns why the last write of entries failed, nil if it did not: what an operator
 // must hear of when a full or broken disk keeps a cluster from having a leader.
 func (s *logStore) failure() error {
+	if s.full != nil && s.full() {
+		return errFull
+	}
 	if e := s.failed.Load(); e != nil {
 		return *e
 	}
