@@ -159,11 +159,11 @@ func (n *Node) bareRaft(b *testing.B, voters raft.Configuration) *raft.Raft {
 	b.Cleanup(func() { trans.Close() })
 	c := n.raftConfig(make(chan bool, 16)) // who leads changes less often
 	snaps := raft.NewInmemSnapshotStore()
-	err = raft.BootstrapCluster(c, store, store, snaps, transport{trans}, voters)
+	err = raft.BootstrapCluster(c, store, store, snaps, transport{NetworkTransport: trans}, voters)
 	if err != nil {
 		b.Fatal(err)
 	}
-	r, err := raft.NewRaft(c, nothing{}, store, store, snaps, transport{trans})
+	r, err := raft.NewRaft(c, nothing{}, store, store, snaps, transport{NetworkTransport: trans})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -76,6 +76,8 @@ type Tuning struct {
 	// CertificateLife is how long the certificate of a node holds; it is renewed when two thirds of
 	// that are over. 0: 30 days.
 	CertificateLife time.Duration
+	// ClockSkew is how far the clock of a leader may be from the median of the voters'; 0: 10 s.
+	ClockSkew time.Duration
 }
 
 // Times of a LAN; Multiplier stretches them. A killed leader is noticed after 1 to 2
@@ -161,6 +163,9 @@ func (t *Tuning) fill() {
 		t.Dial = func(addr string, timeout time.Duration) (net.Conn, error) {
 			return net.DialTimeout("tcp", addr, timeout)
 		}
+	}
+	if t.ClockSkew == 0 {
+		t.ClockSkew = clockLimit
 	}
 	if t.CertificateLife == 0 {
 		t.CertificateLife = 30 * 24 * time.Hour

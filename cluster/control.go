@@ -104,15 +104,8 @@ func (n *Node) serveRemove(ctx context.Context, arg []byte) ([]byte, error) {
 	return nil, nil
 }
 
-func (n *Node) serveStepDown(context.Context, []byte) ([]byte, error) {
-	r, err := n.leading()
-	if err != nil {
-		return nil, err
-	}
-	if err := n.outcomeOf(r.LeadershipTransfer()); err != nil {
-		return nil, refusal(fmt.Sprintf("leadership was not transferred: %v", err))
-	}
-	return nil, nil
+func (n *Node) serveStepDown(ctx context.Context, _ []byte) ([]byte, error) {
+	return nil, n.handOver(ctx)
 }
 
 // changed turns Raft's answer to a configuration change into an outcome.
@@ -127,7 +120,10 @@ func changed(err error) error {
 type info struct {
 	Member   fsm.Member `json:"member"`
 	NonVoter bool       `json:"non_voter"`
-	Index    uint64     `json:"index"`
+	Index    uint64     `json:"index"`  // applied
+	Last     uint64     `json:"last"`   // of its log
+	Clock    int64      `json:"clock"`  // its wall clock, in nanoseconds since 1970
+	Unfit    string     `json:"unfit"`  // why it must not lead; "" if it may
 	Leader   string     `json:"leader"` // its cluster address
 	Servers  []string   `json:"servers"`
 	Trust    signer     `json:"trust"`
@@ -140,13 +136,13 @@ type info struct {
 func (n *Node) serveInfo(context.Context, []byte) ([]byte, error) { return json.Marshal(n.info()) }
 
 func (n *Node) info() info {
-	in := info{Member: n.self, NonVoter: n.cfg.Join.NonVoter, Index: n.replica.applied.Load(), Cluster: n.clusterID()}
+	in := info{Member: n.self, NonVoter: n.cfg.Join.NonVoter, Index: n.replica.applied.Load(), Cluster: n.clusterID(), Clock: n.cfg.Now().UnixNano()}
 	if s := n.trust.current.Load(); s != nil {
 		in.Trust = signer{Version: s.Bundle.Version, Authority: s.signer}
 	}
 	if r := n.raft(); r != nil {
 		addr, _ := r.LeaderWithID()
-		in.Leader = string(addr)
+		in.Leader, in.Last, in.Unfit = string(addr), r.LastIndex(), n.unfit()
 		for _, s := range r.GetConfiguration().Configuration().Servers {
 			in.Servers = append(in.Servers, string(s.ID))
 		}

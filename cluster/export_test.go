@@ -101,3 +101,9 @@ func (n *Node) Enroll(ctx context.Context, api, token string) error {
 	}
 	return n.apply(ctx, p, by)
 }
+
+// UnknownClocks is how many voters' clocks the node has not been told yet.
+func (n *Node) UnknownClocks() int {
+	others, _ := n.voters()
+	return len(n.clocks.unknown(others))
+}

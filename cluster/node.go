@@ -33,6 +33,7 @@ type Node struct {
 	raftPtr atomic.Pointer[raft.Raft]
 	wiring
 	pipeline
+	standing
 }
 
 // wiring is what connects a node to its disk and its peers. store, trans and gossip come with
@@ -101,6 +102,7 @@ func Open(cfg Config) (*Node, error) {
 	n.replica.closing, n.replica.dir = n.ctx.Done(), cfg.DataDir
 	n.lead = newLeadership(time.Now())
 	n.proposer = newProposer(n)
+	n.clocks, n.wrongClock = newClocks(&n.cfg), make(chan struct{}, 1)
 	n.trust, n.links = trust, newLinks(n, l)
 	n.calls = &calls{node: n, peers: map[string]*peer{}, dials: map[string]*dialing{}, incoming: map[*yamux.Session]bool{}}
 	n.calls.handlers = n.handlers()
@@ -192,21 +194,20 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("opening snapshots: %w", err), store.Close())
 	}
-	net := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: streamLayer{n.links}, MaxPool: 4, Timeout: 10 * time.Second, Logger: n.log.Named("raft-net"),
-	})
+	net := n.newTransport()
+	trans := transport{net, n.stand}
 	notify, latest := make(chan bool, 1), make(chan bool, 1)
 	c := n.raftConfig(notify)
 	if n.id.Founding {
 		self := raft.Server{ID: c.LocalID, Address: raft.ServerAddress(n.self.ClusterAddr), Suffrage: raft.Voter}
-		err = raft.BootstrapCluster(c, store, store, snaps, transport{net}, raft.Configuration{Servers: []raft.Server{self}})
+		err = raft.BootstrapCluster(c, store, store, snaps, trans, raft.Configuration{Servers: []raft.Server{self}})
 		if errors.Is(err, raft.ErrCantBootstrap) {
 			err = nil // an earlier Init got this far
 		}
 	}
 	var r *raft.Raft
 	if err == nil {
-		r, err = raft.NewRaft(c, n.replica, store, store, snaps, transport{net})
+		r, err = raft.NewRaft(c, n.replica, store, store, snaps, trans)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("starting raft: %w", err), net.Close(), store.Close())
@@ -216,6 +217,7 @@ func (n *Node) startRaft() error {
 	n.spawn(func() { n.drain(notify, latest) })
 	n.spawn(func() { n.watch(r, latest) })
 	n.spawn(func() { n.stopWhenBroken(r) })
+	n.spawn(n.guard)
 	n.spawn(n.verify)
 	n.spawn(n.follow)
 	n.startGossip()

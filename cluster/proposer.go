@@ -37,6 +37,13 @@ type proposer struct {
 	in      chan *submission
 	flights chan flight   // proposed, in order
 	landed  chan struct{} // one of them has ended
+	pauses  chan pausing
+}
+
+// pausing keeps the proposer from proposing. Groups gather meanwhile.
+type pausing struct {
+	still chan struct{}   // closed when nothing is under way any more
+	until context.Context // ends the pause
 }
 
 // flight is one log entry under way.
@@ -53,7 +60,7 @@ type submission struct {
 }
 
 func newProposer(n *Node) *proposer {
-	return &proposer{node: n, in: make(chan *submission, submissions), flights: make(chan flight, entriesInFlight), landed: make(chan struct{}, entriesInFlight)}
+	return &proposer{node: n, in: make(chan *submission, submissions), flights: make(chan flight, entriesInFlight), landed: make(chan struct{}, entriesInFlight), pauses: make(chan pausing)}
 }
 
 // submit has g applied and returns its results. errNotLeader and errBusy mean that
@@ -101,10 +108,49 @@ func (p *proposer) run() {
 			next.add(s)
 		case <-p.landed:
 			under--
+		case w := <-p.pauses:
+			under = p.rest(w, under)
 		case <-p.node.ctx.Done():
 			return
 		}
 	}
+}
+
+// pause waits, no longer than ctx, until nothing is under way, and keeps it so until the function
+// that it returns is called.
+func (p *proposer) pause(ctx context.Context) context.CancelFunc {
+	until, resume := context.WithCancel(ctx)
+	w := pausing{make(chan struct{}), until}
+	select {
+	case p.pauses <- w:
+	case <-until.Done():
+	case <-p.node.ctx.Done():
+	}
+	select {
+	case <-w.still:
+	case <-until.Done():
+	case <-p.node.ctx.Done():
+	}
+	return resume
+}
+
+// rest is a pause on the proposer's side. It returns how many entries are under way at its end.
+func (p *proposer) rest(w pausing, under int) int {
+	for ; under > 0; under-- {
+		select {
+		case <-p.landed:
+		case <-w.until.Done():
+			return under
+		case <-p.node.ctx.Done():
+			return under
+		}
+	}
+	close(w.still)
+	select {
+	case <-w.until.Done():
+	case <-p.node.ctx.Done():
+	}
+	return 0
 }
 
 // gathering is what will be the next entry.
@@ -152,6 +198,14 @@ func (p *proposer) land() {
 func (p *proposer) propose(batch []*submission) bool {
 	r := p.node.raft()
 	if r == nil || r.State() != raft.Leader {
+		deliver(batch, outcome{err: errNotLeader})
+		return false
+	}
+	if p.node.clockOff() != nil {
+		select {
+		case p.node.wrongClock <- struct{}{}:
+		default:
+		}
 		deliver(batch, outcome{err: errNotLeader})
 		return false
 	}

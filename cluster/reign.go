@@ -24,6 +24,9 @@ func (n *Node) crown(r *raft.Raft) context.CancelFunc {
 // meanwhile, the node is ready for a term that is over, which is harmless.
 func (n *Node) reign(ctx context.Context, r *raft.Raft) {
 	term := r.CurrentTerm()
+	if others, _ := n.voters(); len(n.clocks.unknown(others)) > 0 {
+		n.askClocks(ctx) // before anything is stamped
+	}
 	for {
 		_, err := n.system(ctx, &fsm.Tick{})
 		if err == nil {

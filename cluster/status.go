@@ -33,8 +33,9 @@ func (n *Node) Status() fsm.ClusterStatus {
 	}
 	f := r.GetConfiguration()
 	st.ConfigIndex = f.Index()
+	skews := n.clocks.skews(n.self.ID, f.Configuration().Servers)
 	for _, s := range f.Configuration().Servers {
-		sv := fsm.Server{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == id && id != ""}
+		sv := fsm.Server{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == id && id != "", Skew: skews[string(s.ID)]}
 		if st.IsLeader && sv.ID != n.self.ID {
 			sv.LastSeen = n.contacts.last(sv.ID)
 		}

@@ -49,6 +49,7 @@ type logStore struct {
 	closed   chan struct{}
 	failed   atomic.Pointer[error]
 	full     func() bool // whether the next segment waits for room; nil: unknown
+	setback  setback
 }
 
 // openStore opens the log, DataDir/wal, and what Raft keeps besides (term and vote),
@@ -184,6 +185,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	err := s.write(func() error { return s.log.StoreLogs(logs) }, func() error { return s.log.DeleteRange(first, last) })
 	if err != nil {
 		s.failed.Store(&err)
+		s.setback.note(time.Now())
 	} else {
 		s.failed.Store(nil)
 	}

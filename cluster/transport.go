@@ -1,12 +1,35 @@
 package cluster
 
-import "github.com/hashicorp/raft"
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	// raftTimeout bounds one message of Raft, answer included.
+	raftTimeout = 10 * time.Second
+	// snapshotScale is how much of a snapshot is sent and restored in that time at least.
+	snapshotScale = 16 << 20
+)
 
 // transport is raft's TCP transport without the fast path for heartbeats: handled off the
 // main thread, heartbeats can keep a leader that has lost its followers' logs alive after a
 // partition heals (#695). Pre-vote and Close come from the embedded transport.
 type transport struct {
 	*raft.NetworkTransport
+	stand func() error // why the node asks for no votes now; nil: it always may
+}
+
+// newTransport is Raft's share of the port. Raft gives the transfer of a snapshot the time-out once
+// for every snapshotScale bytes: 5 GB/h, where the library's scale would let a member that has stopped hold
+// a transfer of 1 GB for eleven hours.
+func (n *Node) newTransport() *raft.NetworkTransport {
+	t := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: streamLayer{n.links}, MaxPool: 4, Timeout: raftTimeout, Logger: n.log.Named("raft-net"),
+	})
+	t.TimeoutScale = snapshotScale
+	return t
 }
 
 // SetHeartbeatHandler implements raft.Transport and does nothing.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestPipelineOfARefusal(t *testing.T) {
 		t.Cleanup(func() { n.Close() })
 		return n
 	}
-	leader, follower := transport{open()}, open()
+	leader, follower := transport{NetworkTransport: open()}, open()
 	end := make(chan struct{})
 	defer close(end)
 	go func() {
@@ -54,5 +55,18 @@ func TestPipelineOfARefusal(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("the leader is stuck")
+	}
+}
+
+// TestWhoMustNotLeadAsksForNoVotes, in either way.
+func TestWhoMustNotLeadAsksForNoVotes(t *testing.T) {
+	t.Parallel()
+	why := errors.New("a wrong clock")
+	tr := transport{stand: func() error { return why }} // would panic if it sent anything
+	if err := tr.RequestVote("a", "a:1", nil, nil); !errors.Is(err, why) {
+		t.Errorf("a vote was asked for: %v", err)
+	}
+	if err := tr.RequestPreVote("a", "a:1", nil, nil); !errors.Is(err, why) {
+		t.Errorf("a pre-vote was asked for: %v", err)
 	}
 }

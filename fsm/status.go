@@ -25,4 +25,7 @@ type Server struct {
 	Voter    bool
 	Leader   bool
 	LastSeen time.Time // last contact; zero if unknown or self
+	// Skew is how far its clock is from the median of the voters', as this node measures it; zero if
+	// that is within what can be measured.
+	Skew time.Duration
 }

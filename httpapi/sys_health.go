@@ -20,7 +20,7 @@ func health(rq *request) (*response, error) {
 	body := map[string]any{
 		"initialized": st.Initialized, "sealed": !st.Initialized, "standby": !st.Initialized, "performance_standby": false,
 		"replication_performance_mode": "disabled", "replication_dr_mode": "disabled", "server_time_utc": rq.api.now().Unix(),
-		"version": rq.api.cfg.Version, "enterprise": false, "echo_duration_ms": 0, "clock_skew_ms": 0,
+		"version": rq.api.cfg.Version, "enterprise": false, "echo_duration_ms": 0, "clock_skew_ms": skewOf(st, st.NodeID),
 		"replication_primary_canary_age_ms": 0, "removed_from_cluster": removed(st),
 	}
 	if st.Initialized {
@@ -121,11 +121,21 @@ func haStatus(rq *request) (*response, error) {
 	for _, mb := range members {
 		nodes = append(nodes, map[string]any{
 			"hostname": mb.Hostname, "api_address": mb.APIAddr, "cluster_address": clusterURL(mb.ClusterAddr), "active_node": mb.ID == st.Leader.ID,
-			"last_echo": nil, "echo_duration_ms": 0, "clock_skew_ms": 0, "replication_primary_canary_age_ms": 0,
+			"last_echo": nil, "echo_duration_ms": 0, "clock_skew_ms": skewOf(st, mb.ID), "replication_primary_canary_age_ms": 0,
 			"version": mb.Version, "upgrade_version": mb.Version, "node_id": mb.ID,
 		})
 	}
 	return &response{data: map[string]any{"nodes": nodes}, flat: true, mount: "system"}, nil
+}
+
+// skewOf is how far the clock of a node is from the median of the voters', in milliseconds.
+func skewOf(st fsm.ClusterStatus, id string) int64 {
+	for _, s := range st.Servers {
+		if s.ID == id {
+			return s.Skew.Milliseconds()
+		}
+	}
+	return 0
 }
 
 func raftConfiguration(rq *request) (*response, error) {

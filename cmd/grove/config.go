@@ -57,6 +57,8 @@ type storageBlock struct {
 	Multiplier   float64
 	NonVoter     bool
 	Snapshots    snapshotOptions
+	// ClockSkew is how far the clock of a leader may be off; 0 is the default of a node.
+	ClockSkew time.Duration
 }
 
 // snapshotOptions say when a snapshot is taken, and how many entries stay behind it; 0 is the
@@ -170,6 +172,8 @@ func (c *config) validate() error {
 		return fmt.Errorf("performance_multiplier = %v: want 0 to 100", c.Storage.Multiplier)
 	case c.Storage.Snapshots.Threshold < 0 || c.Storage.Snapshots.Trailing < 0 || c.Storage.Snapshots.Interval < 0:
 		return errors.New("snapshot_threshold, trailing_logs and snapshot_interval cannot be negative")
+	case c.Storage.ClockSkew < 0 || c.Storage.ClockSkew > 0 && c.Storage.ClockSkew < time.Second:
+		return fmt.Errorf("max_clock_skew = %s: want 1s or more", c.Storage.ClockSkew)
 	case c.MaxTTL < 0 || c.DefaultTTL < 0:
 		return errors.New("default_lease_ttl and max_lease_ttl cannot be negative")
 	case c.MaxTTL > 0 && c.DefaultTTL > c.MaxTTL:

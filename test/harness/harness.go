@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,6 +63,7 @@ type Node struct {
 	addr string // of its cluster port; a restart keeps it
 	join string // its join token, if nodes need one
 	api  *httptest.Server
+	off  atomic.Int64 // how wrong its clock is
 
 	mu      sync.Mutex // guards Node, addr and handler
 	handler http.Handler
@@ -195,7 +197,7 @@ func (n *Node) open() (*cluster.Node, error) {
 		DataDir: n.dir, NodeID: n.Name, ClusterAddr: n.addr, Multiplier: n.c.opts.Multiplier, Logger: log, Tune: n.c.opts.Tune,
 		Advertise: cluster.Advertise{API: n.api.URL, Version: "test"},
 	}
-	cfg.Tune.Dial = n.dial
+	cfg.Tune.Dial, cfg.Now = n.dial, n.now
 	if first := n.c.Nodes[0]; first != n {
 		cfg.Join.Addresses = []string{first.api.URL}
 	}
@@ -204,6 +206,11 @@ func (n *Node) open() (*cluster.Node, error) {
 	}
 	return cluster.Open(cfg)
 }
+
+// Shift sets how far the node's clock is off, also while it runs.
+func (n *Node) Shift(d time.Duration) { n.off.Store(int64(d)) }
+
+func (n *Node) now() time.Time { return time.Now().Round(0).Add(time.Duration(n.off.Load())) }
 
 // Dir returns the node's data directory.
 func (n *Node) Dir() string { return n.dir }
