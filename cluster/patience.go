@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/planted"
 )
 
 // leader waits for a leader: until ctx is done, or there was none for the node's patience
@@ -26,7 +27,7 @@ func (n *Node) leader(ctx context.Context, start time.Time) (target, context.Con
 			}
 			return t, era, nil
 		}
-		if n.replica.failure() != nil || n.expelled() {
+		if n.replica.failure() != nil || n.expelled() || planted.Is("no-patience") {
 			return t, nil, fsm.Errorf(fsm.Unavailable, "no leader: %s", n.whyNoLeader())
 		}
 		waited := time.Since(n.waitsSince(start))

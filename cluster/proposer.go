@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/planted"
 	"github.com/tokengrove/grove/fsm/token"
 )
 
@@ -214,6 +215,9 @@ func (p *proposer) propose(batch []*submission) bool {
 	for i, s := range batch {
 		e.Groups[i] = s.group
 		size += s.size
+	}
+	if planted.Is("early-ack") {
+		batch = p.ackRevocations(batch, r.LastIndex())
 	}
 	p.flights <- flight{batch, r.Apply(fsm.AppendEntry(make([]byte, 0, size), e), enqueueTimeout)} // has room for all
 	return true

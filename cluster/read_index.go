@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/planted"
 )
 
 // rounds coalesces questions of the same kind: everyone who asks while a round is under way
@@ -61,7 +62,9 @@ func (q *rounds) run() {
 		runtime.Gosched() // who is about to ask may join
 		q.mu.Lock()
 		r := q.next
-		q.next = nil
+		if !planted.Is("running-round") {
+			q.next = nil
+		}
 		if r == nil {
 			q.running = false
 			q.mu.Unlock()
@@ -69,6 +72,11 @@ func (q *rounds) run() {
 		}
 		q.mu.Unlock()
 		r.index, r.err = q.ask(r.start)
+		if planted.Is("running-round") {
+			q.mu.Lock()
+			q.next = nil
+			q.mu.Unlock()
+		}
 		close(r.done)
 	}
 }
@@ -298,7 +306,13 @@ func (n *Node) Barrier(ctx context.Context) error {
 	if n.raft() == nil {
 		return errNoCluster()
 	}
+	if planted.Is("no-barrier") {
+		return nil
+	}
 	index, err := n.readIndex(ctx)
+	if planted.Is("stale-index") {
+		index -= min(index, 3)
+	}
 	if err == nil {
 		err = n.WaitIndex(ctx, index)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/planted"
 )
 
 // session numbers the proposals of this process, so that the machine applies each at most
@@ -63,7 +64,7 @@ func (s *session) depart(batch []*proposal, numbered fsm.SessionID) ([]*proposal
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := fsm.Group{Session: numbered}
-	fresh := numbered == fsm.SessionID{}
+	fresh := numbered == fsm.SessionID{} || planted.Is("renumber-on-resend")
 	if fresh {
 		g.Session = s.id
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tokengrove/grove/fsm/forest"
+	"github.com/tokengrove/grove/fsm/planted"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/token"
 )
@@ -31,6 +32,9 @@ func (c *CreateToken) apply(m *Machine, x *applyContext) Result {
 	rec.Created, rec.UsesLeft, rec.LeaseTTL, rec.Renewed, rec.Deadline = x.at, rec.NumUses, rec.TTL, 0, 0
 	if rec.TTL > 0 {
 		rec.Deadline = x.at.Add(rec.TTL)
+		if planted.Is("late-deadline") {
+			rec.Deadline = x.at.Add(10 * rec.TTL)
+		}
 	}
 	m.vacate(rec.Hash, rec.Accessor)
 	switch _, err := m.forest.Insert(&rec, parent); {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tokengrove/grove/fsm/forest"
 	"github.com/tokengrove/grove/fsm/mount"
+	"github.com/tokengrove/grove/fsm/planted"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/role"
 	"github.com/tokengrove/grove/fsm/token"
@@ -138,7 +139,7 @@ func (m *Machine) applyCommand(c Command) Result {
 		r = c.apply(m, &x)
 	}
 	r.Index, r.At, r.Caller = m.index, m.at, charged
-	if charged != nil && charged.UsesLeft == 0 {
+	if charged != nil && charged.UsesLeft == 0 && !planted.Is("last-use-again") {
 		m.forest.Revoke(x.caller)
 	}
 	return r
@@ -153,6 +154,10 @@ func (m *Machine) admit(c Command, x *applyContext) (*token.Record, *Result) {
 	}
 	ref := m.forest.Find(caller.Token)
 	if ref == 0 || !m.forest.Alive(ref, m.at) {
+		if create, ok := c.(*CreateToken); ok && planted.Is("child-of-the-dead") {
+			create.Token.Parent = token.Hash{}
+			return nil, nil
+		}
 		return nil, &Result{Code: Forbidden, Message: "permission denied"}
 	}
 	if u, ok := c.(*UseToken); !(ok && u.AnyEpoch) && m.outdated(c, ref, caller.Epoch) {

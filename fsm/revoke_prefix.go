@@ -1,6 +1,10 @@
 package fsm
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tokengrove/grove/fsm/planted"
+)
 
 func (c *RevokePrefix) asks() Caller { return c.Caller }
 
@@ -9,6 +13,9 @@ func (c *RevokePrefix) apply(m *Machine, _ *applyContext) Result {
 	path := strings.TrimRight(c.Prefix, "/")
 	if path == "" {
 		return refuse(Invalid, "a prefix is needed; the empty one would revoke every token")
+	}
+	if planted.Is("prefix-below") {
+		return Result{Count: m.forest.RevokePrefix(path + "/")}
 	}
 	return Result{Count: m.forest.RevokeBelow(path)}
 }

@@ -1,5 +1,7 @@
 package fsm
 
+import "github.com/tokengrove/grove/fsm/planted"
+
 func (c *RevokeToken) asks() Caller { return c.Caller }
 
 // apply kills the target's tree in one step. An unknown target is not an error.
@@ -7,6 +9,10 @@ func (c *RevokeToken) apply(m *Machine, _ *applyContext) Result {
 	ref := m.find(c.Target)
 	if ref == 0 {
 		return Result{}
+	}
+	if planted.Is("revoke-alone") {
+		m.forest.RevokeOrphan(ref)
+		return Result{Count: 1}
 	}
 	m.forest.Revoke(ref)
 	return Result{Count: 1}

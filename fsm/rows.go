@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokengrove/grove/fsm/forest"
 	"github.com/tokengrove/grove/fsm/mount"
+	"github.com/tokengrove/grove/fsm/planted"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/role"
 	"github.com/tokengrove/grove/fsm/token"
@@ -213,6 +214,9 @@ func (r *Restorer) Add(kind RowKind, body []byte) error {
 func (r *Restorer) AddToken(row *forest.TokenRow) error {
 	if err := r.turn(RowToken); err != nil {
 		return err
+	}
+	if planted.Is("uses-restored") {
+		row.Record.UsesLeft = row.Record.NumUses
 	}
 	if err := r.forest.Add(*row); err != nil {
 		return fmt.Errorf("snapshot row of kind %d: %w", RowToken, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/planted"
 	"github.com/tokengrove/grove/httpapi/acl"
 )
 
@@ -166,7 +167,7 @@ func (a *api) serveAuthenticated(rq *request, rt *route) (*response, error) {
 	}
 	for range attempts {
 		rs, err := a.attempt(rq, rt)
-		doubtful := err != nil && !rq.fresh && !rq.answered && failureOf(err).status < http.StatusInternalServerError
+		doubtful := err != nil && !rq.fresh && !rq.answered && failureOf(err).status < http.StatusInternalServerError && !planted.Is("local-denial")
 		if !errors.Is(err, errStale) && !doubtful {
 			return rs, a.settle(rq, err)
 		}
@@ -230,6 +231,10 @@ func noRoute(path string) error {
 func (a *api) charge(rq *request, self bool) error {
 	if rq.answered {
 		return nil // by an attempt before
+	}
+	if planted.Is("free-read") {
+		rq.answered = true
+		return nil
 	}
 	r, err := rq.propose(&fsm.UseToken{Caller: rq.asker()})
 	if err != nil {
