@@ -34,6 +34,7 @@ type options struct {
 	only     string // of the planted bugs
 	judge    string
 	quiet    bool
+	without  string // promises that are not judged
 }
 
 func (o *options) parse(args []string, stderr io.Writer) error {
@@ -50,6 +51,7 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	f.BoolVar(&o.planted, "planted", false, "run every planted bug, on processes")
 	f.StringVar(&o.only, "only", "", "with -planted: this one alone")
 	f.StringVar(&o.judge, "judge", "", "judge this history and run nothing")
+	f.StringVar(&o.without, "without", "", "promises that are not judged, as in P10,lost")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
 	if err := f.Parse(args); err != nil {
 		return err

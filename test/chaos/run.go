@@ -166,7 +166,7 @@ func chaos(ctx context.Context, o options, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("%w\nhistory and logs: %s\nthe same again: %s", err, dir, command(o))
 	}
-	r := check.Run(h, check.FromEvents(h.Events, len(h.Header.Nodes)), searchBudget)
+	r := verdict(o, h)
 	report(out, h, r)
 	if len(r.Violations) > 0 {
 		fmt.Fprintf(out, "history and logs: %s\nthe same again: %s\n", dir, command(o))
@@ -190,7 +190,16 @@ func judge(o options, out io.Writer) (bool, error) {
 		}
 		fmt.Fprintf(out, "the history is cut off: %v\n", err)
 	}
-	r := check.Run(h, check.FromEvents(h.Events, len(h.Header.Nodes)), searchBudget)
+	r := verdict(o, h)
 	report(out, h, r)
 	return len(r.Violations) == 0, nil
+}
+
+// verdict runs all checkers and drops what is not to be judged.
+func verdict(o options, h *history.History) *check.Report {
+	r := check.Run(h, check.FromEvents(h.Events, len(h.Header.Nodes)), searchBudget)
+	r.Violations = slices.DeleteFunc(r.Violations, func(v check.Violation) bool {
+		return slices.Contains(strings.Split(o.without, ","), v.Promise)
+	})
+	return r
 }
