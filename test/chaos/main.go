@@ -30,11 +30,16 @@ type options struct {
 	skew     time.Duration
 	out      string // folder for histories and logs
 	binary   string // "": built from this module
-	planted  bool
-	only     string // of the planted bugs
+	planted  plantedOptions
 	judge    string
 	quiet    bool
 	without  string // promises that are not judged
+}
+
+// plantedOptions say which planted bugs are run.
+type plantedOptions struct {
+	run  bool
+	only string // "": all
 }
 
 func (o *options) parse(args []string, stderr io.Writer) error {
@@ -48,8 +53,8 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	f.DurationVar(&o.skew, "skew", 0, "how far the clocks of nodes may be apart; 0: what the target says")
 	f.StringVar(&o.out, "out", "", "folder for the history and the logs; default: a new one, removed after a good run")
 	f.StringVar(&o.binary, "binary", "", "the server; default: built from this module")
-	f.BoolVar(&o.planted, "planted", false, "run every planted bug, on processes")
-	f.StringVar(&o.only, "only", "", "with -planted: this one alone")
+	f.BoolVar(&o.planted.run, "planted", false, "run every planted bug, on processes")
+	f.StringVar(&o.planted.only, "only", "", "with -planted: this one alone")
 	f.StringVar(&o.judge, "judge", "", "judge this history and run nothing")
 	f.StringVar(&o.without, "without", "", "promises that are not judged, as in P10,lost")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
@@ -92,7 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case o.judge != "":
 		good, err = judge(o, stdout)
-	case o.planted:
+	case o.planted.run:
 		good, err = plant(ctx, o, stdout)
 	default:
 		good, err = chaos(ctx, o, stdout)

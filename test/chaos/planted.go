@@ -66,7 +66,7 @@ func plant(ctx context.Context, o options, out io.Writer) (bool, error) {
 	fmt.Fprintln(out, "| planted bug | found by | violations | operations until proven | seconds | faults |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|")
 	for _, b := range bugs {
-		if o.only != "" && o.only != b.name {
+		if o.planted.only != "" && o.planted.only != b.name {
 			continue
 		}
 		f, err := b.hunt(ctx, o, filepath.Join(dir, b.name))
