@@ -31,9 +31,15 @@ type options struct {
 	out      string // folder for histories and logs
 	binary   string // "": built from this module
 	planted  plantedOptions
-	judge    string
+	judge    judgeOptions
+	compose  composeOptions
 	quiet    bool
-	without  string // promises that are not judged
+}
+
+// judgeOptions say what is judged.
+type judgeOptions struct {
+	file    string // a history of before; "": that of the run
+	without string // promises that are not judged
 }
 
 // plantedOptions say which planted bugs are run.
@@ -55,8 +61,9 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	f.StringVar(&o.binary, "binary", "", "the server; default: built from this module")
 	f.BoolVar(&o.planted.run, "planted", false, "run every planted bug, on processes")
 	f.StringVar(&o.planted.only, "only", "", "with -planted: this one alone")
-	f.StringVar(&o.judge, "judge", "", "judge this history and run nothing")
-	f.StringVar(&o.without, "without", "", "promises that are not judged, as in P10,lost")
+	f.StringVar(&o.judge.file, "judge", "", "judge this history and run nothing")
+	f.StringVar(&o.judge.without, "without", "", "promises that are not judged, as in P10,lost")
+	o.compose.flags(f)
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -72,6 +79,9 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return fmt.Errorf("-rate=%d: want 0 (no bound) or more", o.rate)
 	case o.duration <= 0:
 		return fmt.Errorf("-duration=%s: want more than 0", o.duration)
+	}
+	if err := o.compose.check(); err != nil {
+		return err
 	}
 	if o.seed == 0 {
 		o.seed = uint64(rand.Uint32()) + 1
@@ -95,7 +105,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	good, err := false, error(nil)
 	switch {
-	case o.judge != "":
+	case o.judge.file != "":
 		good, err = judge(o, stdout)
 	case o.planted.run:
 		good, err = plant(ctx, o, stdout)

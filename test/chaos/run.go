@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/test/chaos/check"
+	"github.com/tokengrove/grove/test/chaos/compose"
 	"github.com/tokengrove/grove/test/chaos/history"
 	"github.com/tokengrove/grove/test/chaos/load"
 	"github.com/tokengrove/grove/test/chaos/process"
@@ -35,6 +36,7 @@ var targets = map[string]*kind{
 		}
 		return process.New(bin, dir)
 	}, skew: time.Second},
+	"compose": {make: newCompose, skew: compose.Skew},
 }
 
 func targetNames() string { return strings.Join(slices.Sorted(maps.Keys(targets)), ", ") }
@@ -178,12 +180,12 @@ func chaos(ctx context.Context, o options, out io.Writer) (bool, error) {
 
 // command repeats a run: its faults, that is; what the clients meet is up to the machine.
 func command(o options) string {
-	return fmt.Sprintf("go run ./test/chaos -target=%s -duration=%s -seed=%d -clients=%d -rate=%d", o.target, o.duration, o.seed, o.clients, o.rate)
+	return fmt.Sprintf("go run ./test/chaos -target=%s -duration=%s -seed=%d -clients=%d -rate=%d%s", o.target, o.duration, o.seed, o.clients, o.rate, o.compose.arguments(o.target))
 }
 
 // judge judges a history that was kept.
 func judge(o options, out io.Writer) (bool, error) {
-	h, err := history.Read(o.judge)
+	h, err := history.Read(o.judge.file)
 	if err != nil {
 		if h == nil || len(h.Operations) == 0 {
 			return false, err
@@ -199,7 +201,7 @@ func judge(o options, out io.Writer) (bool, error) {
 func verdict(o options, h *history.History) *check.Report {
 	r := check.Run(h, check.FromEvents(h.Events, len(h.Header.Nodes)), searchBudget)
 	r.Violations = slices.DeleteFunc(r.Violations, func(v check.Violation) bool {
-		return slices.Contains(strings.Split(o.without, ","), v.Promise)
+		return slices.Contains(strings.Split(o.judge.without, ","), v.Promise)
 	})
 	return r
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +25,8 @@ type Config struct {
 	Tags []string
 	// Kinds are the kinds of fault; empty: all.
 	Kinds []string
+	// Logs is a folder for what the nodes log; "": nowhere.
+	Logs string
 	// DiskBytes is the room that a node has for its state; 0: 256 MiB.
 	DiskBytes int64
 	// Logf tells what happens; nil: nobody.
@@ -152,22 +153,20 @@ func (c *Cluster) Stop() error {
 			d.close()
 		}
 		c.mu.Unlock()
-		err = remove(ctx, c.project)
+		err = errors.Join(c.keepLogs(ctx), remove(ctx, c.project))
 	})
 	return err
 }
 
-// Logs returns the end of what the nodes logged.
-func (c *Cluster) Logs(lines int) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	var all strings.Builder
-	for _, n := range c.nodes {
-		out, err := run(ctx, "docker", "logs", "--tail", fmt.Sprint(lines), n.box)
-		fmt.Fprintf(&all, "--- %s\n%s\n", n.name, out)
-		if err != nil {
-			fmt.Fprintf(&all, "%v\n", err)
-		}
+// keepLogs writes what the nodes logged, all of it, into the folder for logs.
+func (c *Cluster) keepLogs(ctx context.Context) error {
+	if c.cfg.Logs == "" {
+		return nil
 	}
-	return all.String()
+	var err error
+	for _, n := range c.nodes {
+		out, _ := run(ctx, "docker", "logs", n.box) // says so itself when there is no container
+		err = errors.Join(err, os.WriteFile(filepath.Join(c.cfg.Logs, n.name+".log"), []byte(out), 0o600))
+	}
+	return err
 }

@@ -56,7 +56,7 @@ func TestEachKind(t *testing.T) {
 				effects[kind](t, v, s)
 			}
 			if err := errors.Join(err, v.Heal(ctx, s), v.Await(ctx, (*Cluster)(v).numbers()), v.awaitVoters(ctx)); err != nil {
-				t.Fatalf("%v\n%s", err, c.Logs(20))
+				t.Fatal(err)
 			}
 			t.Logf("%v", time.Since(start).Round(time.Millisecond))
 		})
@@ -82,7 +82,7 @@ func cluster(t *testing.T) *Cluster {
 		}
 	})
 	if _, err := c.Start(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, c.Logs(20))
+		t.Fatal(err)
 	}
 	return c
 }

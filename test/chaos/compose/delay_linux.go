@@ -32,7 +32,7 @@ type packet struct {
 
 // Numbers of linux/netfilter/nfnetlink_queue.h.
 const (
-	queuePacket, queueVerdict, queueConfig   = 3<<8 | 0, 3<<8 | 1, 3<<8 | 2
+	queuePacket, queueVerdict, queueConfig   = 3 << 8, 3<<8 | 1, 3<<8 | 2
 	attrPacket, attrVerdict                  = 1, 2
 	configCommand, configParams, configLimit = 1, 2, 3
 	bindQueue, copyMeta, accept              = 1, 1, 1

@@ -176,8 +176,8 @@ func (v *victim) free(ctx context.Context, s fault.Step) error {
 // offsets are jumps within what clocks may differ, and beyond it.
 var offsets = []time.Duration{-60 * time.Second, -15 * time.Second, -8 * time.Second, -3 * time.Second, 3 * time.Second, 8 * time.Second, 15 * time.Second, 60 * time.Second}
 
-// Skew bounds how far the clocks of nodes are apart in a run.
-const Skew = 120 * time.Second
+// Skew bounds how far the clock of a node is off in a run. No two are at the same time.
+const Skew = 61 * time.Second
 
 func (v *victim) jump(_ context.Context, s fault.Step) error {
 	return v.nodes[s.Nodes[0]].shift(offsets[s.Level%len(offsets)])
