@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/tokengrove/grove/cluster/pki"
@@ -107,3 +108,15 @@ func (n *Node) UnknownClocks() int {
 	others, _ := n.voters()
 	return len(n.clocks.unknown(others))
 }
+
+// StallDisk makes writes of the log wait until the function that it returns is called.
+func (n *Node) StallDisk() (release func()) {
+	n.store.turn <- struct{}{}
+	return sync.OnceFunc(func() { <-n.store.turn })
+}
+
+// Unfit returns why the node must not lead.
+func (n *Node) Unfit() string { return n.unfit() }
+
+// Log puts an entry into the log as it is.
+func (n *Node) Log(entry []byte) { n.raft().Apply(entry, time.Minute) }

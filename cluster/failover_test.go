@@ -326,3 +326,80 @@ func TestIsolatedLeader(t *testing.T) {
 		return err == nil && !ok
 	})
 }
+
+// TestStepDownUnderLoad: leadership moves again and again while clients of all nodes use up limited tokens.
+// No request fails, and nothing is doubled.
+func TestStepDownUnderLoad(t *testing.T) {
+	t.Parallel()
+	c := harness.Start(t, harness.Options{Nodes: 3})
+	const uses, tokens = 10, 60
+	hs := createAll(c, tokens, uses)
+	r := startRace(survivors(c), 8, hs)
+	moved := 0
+	for i := range 5 {
+		c.Leader()
+		err := c.Nodes[i%3].StepDown(ctx)
+		if err == nil {
+			moved++
+		} else if !strings.Contains(err.Error(), "leadership was not transferred") {
+			t.Errorf("step-down: %v", err)
+		}
+	}
+	if moved == 0 {
+		t.Error("leadership has not moved")
+	}
+	r.wg.Wait()
+	for i := range hs {
+		if g := r.granted[i].Load(); g != uses {
+			t.Errorf("token %d: %d uses granted, want %d", i, g, uses)
+		}
+	}
+	if n := r.refused.Load(); n != 0 {
+		t.Errorf("%d proposals failed", n)
+	}
+}
+
+// TestNoTransferToWhoCannotLead: the one other voter that answers is chosen; when none does, nothing happens,
+// and the leader takes writes at once.
+func TestNoTransferToWhoCannotLead(t *testing.T) {
+	t.Parallel()
+	c := harness.Start(t, harness.Options{Nodes: 3})
+	l, away := c.Leader(), c.Followers()[0]
+	away.Kill()
+	if err := l.StepDown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	next := c.Leader()
+	if next == l || next == away {
+		t.Fatalf("%s leads", next.Name)
+	}
+	l.Kill() // no other voter is left, and the quorum is not yet missed
+	err := next.StepDown(ctx)
+	if err == nil || !strings.Contains(err.Error(), "does not answer") && !strings.Contains(err.Error(), "no leader") {
+		t.Errorf("step-down with nobody left: %v", err)
+	}
+	l.Start()
+	create(c, next, 0)
+}
+
+// TestJammedLeaderStops: a leader whose Raft refuses entries for ever, as after #696, ends, and the others go on.
+func TestJammedLeaderStops(t *testing.T) {
+	t.Parallel()
+	c := harness.Start(t, harness.Options{Nodes: 3})
+	jammed := c.Leader()
+	other := c.Followers()[0]
+	jammed.JamTransfer()
+	create(c, other, 0)
+	select {
+	case err := <-jammed.Failed():
+		if !strings.Contains(err.Error(), "transfer of leadership") {
+			t.Errorf("the node stopped for another reason: %v", err)
+		}
+	case <-time.After(harness.Patience):
+		t.Fatal("the jammed node goes on")
+	}
+	jammed.Kill()
+	jammed.Start()
+	c.AwaitVoters(3)
+	create(c, jammed, 0)
+}

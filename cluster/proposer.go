@@ -224,6 +224,7 @@ func (p *proposer) propose(batch []*submission) bool {
 }
 
 func (p *proposer) finish(batch []*submission, f raft.ApplyFuture, err error) {
+	p.node.noteTransfer(errors.Is(err, raft.ErrLeadershipTransferInProgress), time.Now())
 	if err != nil {
 		if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipTransferInProgress) {
 			err = errNotLeader

@@ -97,7 +97,11 @@ func (r *replica) apply(l *raft.Log) outcome {
 
 // fail stops this replica for ever: going on could diverge from the others in silence.
 func (r *replica) fail(err error) {
-	err = fmt.Errorf("state machine: %w", err)
+	r.stop(fmt.Errorf("state machine: %w", err))
+}
+
+// stop ends this replica, and with it the node.
+func (r *replica) stop(err error) {
 	if !r.broken.CompareAndSwap(nil, &err) {
 		return
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type standing struct {
 	lastTransfer time.Time // that failed; guarded by transfer
 	clocks       *clocks
 	wrongClock   chan struct{} // the proposer has found it
+	refusing     refusals      // of proposer.land alone
 }
 
 // unfit returns why this node must not lead, "" if it may, or if Raft does not run yet.
@@ -37,6 +39,26 @@ func (n *Node) unfit() string {
 		return "it could not write its log, and does not stand for election for another " + wait.Round(time.Millisecond).String()
 	}
 	return ""
+}
+
+// refusals is since when, and when last, Raft has refused entries because of a transfer.
+type refusals struct{ since, last time.Time }
+
+// noteTransfer takes what Raft said to an entry. A leader that refuses them for longer than a transfer
+// may take will do so for ever (#696), and nothing but a new Raft helps. So the node stops: the
+// others elect a leader, and whoever has started the process starts it again.
+func (n *Node) noteTransfer(refused bool, now time.Time) {
+	q := &n.refusing
+	switch timeout := n.cfg.stretch(electionTimeout); {
+	case !refused:
+		*q = refusals{}
+	case q.since.IsZero() || now.Sub(q.last) > timeout: // those before were of another reign
+		*q = refusals{now, now}
+	case now.Sub(q.since) <= 2*timeout:
+		q.last = now
+	default:
+		n.replica.stop(errors.New("raft has not ended a transfer of leadership that failed, and refuses writes: the process has to start again"))
+	}
 }
 
 // setback is what a failed write costs.

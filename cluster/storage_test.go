@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+	"go.etcd.io/bbolt"
 )
 
 // slowLog stalls its next write until released.
@@ -129,5 +131,46 @@ func TestFullDiskIsNamed(t *testing.T) {
 	slow.fail = nil
 	if err := s.StoreLog(&raft.Log{Index: 1, Term: 1}); err != nil || s.failure() != nil {
 		t.Errorf("the disk has room again: %v, remembered: %v", err, s.failure())
+	}
+}
+
+// TestSetback: a node whose log fails is kept out of elections, the longer the more often, and is forgiven
+// after it has worked for a while.
+func TestSetback(t *testing.T) {
+	t.Parallel()
+	var s setback
+	now := time.Now()
+	if left := s.left(now); left > 0 {
+		t.Fatalf("a new node has a setback of %s", left)
+	}
+	for _, want := range []time.Duration{10, 20, 40, 60, 60} {
+		s.note(now)
+		s.note(now.Add(time.Millisecond)) // the same trouble
+		now = now.Add(time.Millisecond)
+		if left := s.left(now); left != want*time.Second {
+			t.Errorf("a setback of %s, want %ds", left, want)
+		}
+		now = now.Add(want*time.Second + time.Millisecond)
+	}
+	now = now.Add(2 * lastSetback)
+	if s.note(now); s.left(now) != firstSetback {
+		t.Errorf("after a time without trouble: %s, want %s", s.left(now), firstSetback)
+	}
+}
+
+// TestBoltOptions: what Raft keeps besides the log does not rewrite a free list with every commit.
+func TestBoltOptions(t *testing.T) {
+	t.Parallel()
+	s, err := openStore(t.TempDir(), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	conn := reflect.ValueOf(s.stable).Elem().FieldByName("conn").Elem()
+	if !conn.FieldByName("NoFreelistSync").Bool() {
+		t.Error("the free list is written with every commit")
+	}
+	if got := conn.FieldByName("FreelistType").String(); got != string(bbolt.FreelistMapType) {
+		t.Errorf("the free list is kept as %q, want a map", got)
 	}
 }

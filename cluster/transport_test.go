@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,5 +69,39 @@ func TestWhoMustNotLeadAsksForNoVotes(t *testing.T) {
 	}
 	if err := tr.RequestPreVote("a", "a:1", nil, nil); !errors.Is(err, why) {
 		t.Errorf("a pre-vote was asked for: %v", err)
+	}
+}
+
+// TestSnapshotTimeout: the time that the transfer of a snapshot may take grows with its size; that of any other
+// message does not.
+func TestSnapshotTimeout(t *testing.T) {
+	t.Parallel()
+	const short = 300 * time.Millisecond
+	open := func() *raft.NetworkTransport {
+		n, err := raft.NewTCPTransport("127.0.0.1:0", nil, 2, short, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.TimeoutScale = snapshotScale
+		t.Cleanup(func() { n.Close() })
+		return n
+	}
+	for name, c := range map[string]struct {
+		size int64
+		ok   bool
+	}{"small": {1, false}, "large": {400 * snapshotScale, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			leader, follower := open(), open()
+			go func() {
+				rpc := <-follower.Consumer()
+				time.AfterFunc(2*short, func() { rpc.Respond(&raft.InstallSnapshotResponse{Success: true}, nil) })
+			}()
+			req, resp := &raft.InstallSnapshotRequest{Term: 1, Size: c.size}, new(raft.InstallSnapshotResponse)
+			err := leader.InstallSnapshot("follower", follower.LocalAddr(), req, resp, strings.NewReader(""))
+			if (err == nil) != c.ok {
+				t.Errorf("a snapshot of %d bytes that takes twice the time-out: %v", c.size, err)
+			}
+		})
 	}
 }
