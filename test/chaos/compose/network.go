@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -66,11 +67,16 @@ func (w *network) set(ctx context.Context, step int, rs []rule) error {
 	return err
 }
 
-// restore writes the rules of a node that has a new network namespace.
+// restore writes the rules of a node that has a new network namespace, which has none.
 func (w *network) restore(ctx context.Context, n *node) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.write(ctx, n)
+	for _, rs := range w.rules { // order: any will do
+		if slices.ContainsFunc(rs, func(r rule) bool { return r.node == n.index }) {
+			return w.write(ctx, n)
+		}
+	}
+	return nil
 }
 
 // clear takes all rules off all nodes.

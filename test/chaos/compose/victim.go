@@ -187,10 +187,10 @@ func (v *victim) jumpBack(_ context.Context, s fault.Step) error {
 	return v.nodes[s.Nodes[0]].shift(0)
 }
 
-// storm starts the node and kills it 0.1 to 0.6 s later, three to six times.
+// storm starts the node and kills it 0.1 to 0.6 s later, two to four times.
 func (v *victim) storm(ctx context.Context, s fault.Step) error {
 	n := v.nodes[s.Nodes[0]]
-	for range 3 + s.Level%4 {
+	for range 2 + s.Level%3 {
 		err := n.kill(ctx)
 		if err == nil {
 			err = v.boot(ctx, n)

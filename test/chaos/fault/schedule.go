@@ -25,8 +25,8 @@ type Slot struct {
 	Rest  time.Duration // of the cluster, afterwards
 }
 
-// Schedule is an endless sequence of slots. Every kind comes up before any has come up more often than
-// its weight.
+// Schedule is an endless sequence of slots. It draws kinds from a bag: first one of each, so that short
+// runs meet many, then the more weighty ones again.
 type Schedule struct {
 	rng   *rand.Rand
 	nodes int
@@ -52,12 +52,12 @@ func New(seed uint64, nodes int, names ...string) *Schedule {
 func (s *Schedule) Next() Slot {
 	k := s.draw()
 	first := s.step(k, s.minority(), nil)
-	slot := Slot{Steps: []Step{first}, Rest: s.between(second/2, 2*second)}
+	slot := Slot{Steps: []Step{first}, Rest: s.between(second/5, second)}
 	room := s.minority()
 	if k.reach != nobody {
 		room -= len(first.Nodes)
 	}
-	together := s.rng.IntN(2) == 0
+	together := s.rng.IntN(3) > 0
 	s.fill()
 	next := s.bag[0]
 	if !together || k.alone || next.alone || k.name == next.name || next.reach != nobody && room < 1 {
@@ -83,12 +83,16 @@ func (s *Schedule) fill() {
 	if len(s.bag) > 0 {
 		return
 	}
+	var more []kind
 	for _, k := range s.kinds {
-		for range k.weight {
-			s.bag = append(s.bag, k)
+		for range k.weight - 1 {
+			more = append(more, k)
 		}
 	}
-	s.rng.Shuffle(len(s.bag), func(i, j int) { s.bag[i], s.bag[j] = s.bag[j], s.bag[i] })
+	for _, part := range [][]kind{slices.Clone(s.kinds), more} {
+		s.rng.Shuffle(len(part), func(i, j int) { part[i], part[j] = part[j], part[i] })
+		s.bag = append(s.bag, part...)
+	}
 }
 
 // step makes a fault of kind k that hits at most room nodes, if it leaves a majority at all, and none
