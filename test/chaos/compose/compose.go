@@ -56,6 +56,9 @@ type node struct {
 	port  int
 	ip    string
 	dir   string
+
+	mu      sync.Mutex // guards lastPID
+	lastPID string     // "": not known
 }
 
 // New prepares a cluster, and removes what runs left that are dead.

@@ -58,13 +58,20 @@ func (w *network) set(ctx context.Context, step int, rs []rule) error {
 	if len(rs) == 0 {
 		delete(w.rules, step)
 	}
-	var err error
-	for _, n := range w.cluster.nodes {
-		if touched[n.index] {
-			err = errors.Join(err, w.write(ctx, n))
+	return w.writeAll(ctx, func(n *node) bool { return touched[n.index] })
+}
+
+// writeAll is write, for several nodes side by side.
+func (w *network) writeAll(ctx context.Context, which func(n *node) bool) error {
+	errs := make([]error, len(w.cluster.nodes))
+	var wg sync.WaitGroup
+	for i, n := range w.cluster.nodes {
+		if which(n) {
+			wg.Go(func() { errs[i] = w.write(ctx, n) })
 		}
 	}
-	return err
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // restore writes the rules of a node that has a new network namespace, which has none.
@@ -84,11 +91,7 @@ func (w *network) clear(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.rules)
-	var err error
-	for _, n := range w.cluster.nodes {
-		err = errors.Join(err, w.write(ctx, n))
-	}
-	return err
+	return w.writeAll(ctx, func(*node) bool { return true })
 }
 
 // write is called with mu held. A node that does not run has no rules.
@@ -108,8 +111,10 @@ func (w *network) write(ctx context.Context, n *node) error {
 	}
 	b.WriteString("COMMIT\n")
 	_, err = runWith(ctx, b.String(), "nsenter", "-t", pid, "-n", "iptables-restore", "-w", "10")
-	if now, again := n.pid(ctx); again == nil && now != pid {
-		return nil // it ended meanwhile; who starts it writes its rules
+	if err != nil {
+		if now, again := n.pid(ctx); again == nil && now != pid {
+			return nil // it ended meanwhile; who starts it writes its rules
+		}
 	}
 	return err
 }
