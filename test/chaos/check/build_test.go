@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/tokengrove/grove/test/chaos/history"
@@ -44,7 +45,7 @@ func (s *story) createAt(path string, t, by history.Token, uses int32, ttl time.
 	return s.add(o, from, to)
 }
 
-func accessor(t history.Token) string { return "acc" + string(rune('0'+t)) }
+func accessor(t history.Token) string { return fmt.Sprintf("acc%d", t) }
 
 func (s *story) use(t history.Token, left int32, out history.Outcome, from, to int) *story {
 	return s.add(history.Operation{Kind: history.Use, Token: t, By: t, Outcome: out, Answer: history.Answer{Left: left}}, from, to)

@@ -18,7 +18,7 @@ const (
 	maxTreeOps     = 250
 	maxTreeUnknown = 8
 	// treeTimeout is how long it may take for one tree.
-	treeTimeout = 5 * time.Second
+	treeTimeout = 20 * time.Second
 )
 
 // kin is a tree of a history: its tokens by their places, and everything that was done to it.
