@@ -82,7 +82,19 @@ func (rq *request) read(w http.ResponseWriter) error {
 	case !utf8.ValidString(rq.path):
 		return invalid("the path is not valid UTF-8")
 	}
+	if err := rq.readConsistency(); err != nil {
+		return err
+	}
 	return rq.readWrapTTL()
+}
+
+func (rq *request) readConsistency() error {
+	switch v := rq.http.Header.Get("X-Grove-Consistency"); v {
+	case "", "stale", "linearizable":
+		return nil
+	default:
+		return invalid("header X-Grove-Consistency: %q is unknown, want linearizable (the default) or stale", v)
+	}
 }
 
 func (rq *request) readWrapTTL() error {
