@@ -21,6 +21,11 @@ const (
 	KindPutJoinToken   Kind = 30
 	KindUseJoinToken   Kind = 31
 	KindPutTrust       Kind = 32
+
+	KindEnableAudit       Kind = 60
+	KindDisableAudit      Kind = 61
+	KindPutAuditHeader    Kind = 62
+	KindDeleteAuditHeader Kind = 63
 )
 
 // catalogue lists every command once: the number that is on disk and the empty value
@@ -45,6 +50,11 @@ var catalogue = map[Kind]func() Command{
 	KindPutJoinToken:   func() Command { return new(PutJoinToken) },
 	KindUseJoinToken:   func() Command { return new(UseJoinToken) },
 	KindPutTrust:       func() Command { return new(PutTrust) },
+
+	KindEnableAudit:       func() Command { return new(EnableAudit) },
+	KindDisableAudit:      func() Command { return new(DisableAudit) },
+	KindPutAuditHeader:    func() Command { return new(PutAuditHeader) },
+	KindDeleteAuditHeader: func() Command { return new(DeleteAuditHeader) },
 }
 
 // Kind implements Command.
@@ -103,3 +113,15 @@ func (*UseJoinToken) Kind() Kind { return KindUseJoinToken }
 
 // Kind implements Command.
 func (*PutTrust) Kind() Kind { return KindPutTrust }
+
+// Kind implements Command.
+func (*EnableAudit) Kind() Kind { return KindEnableAudit }
+
+// Kind implements Command.
+func (*DisableAudit) Kind() Kind { return KindDisableAudit }
+
+// Kind implements Command.
+func (*PutAuditHeader) Kind() Kind { return KindPutAuditHeader }
+
+// Kind implements Command.
+func (*DeleteAuditHeader) Kind() Kind { return KindDeleteAuditHeader }

@@ -31,6 +31,9 @@ func policyKey(name string) string { return "p" + name }
 func roleKey(name string) string   { return "r" + name }
 func mountKey(path string) string  { return "m" + path }
 
+// auditKey changes with the audit devices and what they record.
+const auditKey = "a"
+
 // note records that key changed at epoch, which is later than all before.
 func (c *changes) note(key string, epoch uint64) {
 	c.last[key] = epoch
@@ -93,6 +96,9 @@ func (m *Machine) outdated(c Command, caller forest.Ref, epoch uint64) bool {
 	}
 	if epoch < m.changes.floor || epoch > m.epoch {
 		return true
+	}
+	if m.changes.since(auditKey, epoch) {
+		return true // whatever it is, it was decided by a node that would record it elsewhere
 	}
 	if m.forest.AnyPolicy(caller, func(p string) bool { return m.changes.since(policyKey(p), epoch) }) {
 		return true

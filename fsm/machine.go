@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 
+	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/forest"
 	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/planted"
@@ -35,6 +36,7 @@ type Machine struct {
 	mounts   map[string]mount.Mount
 	members  map[string]Member
 	joining  admission
+	audit    *audit.Table // never nil
 	decoded  commandBuffer
 }
 
@@ -56,6 +58,7 @@ func New() *Machine {
 		mounts:   map[string]mount.Mount{},
 		members:  map[string]Member{},
 		joining:  newAdmission(),
+		audit:    &audit.Table{},
 	}
 }
 

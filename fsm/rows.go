@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/forest"
 	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/planted"
@@ -30,6 +31,9 @@ const (
 	// Of these there are few, mostly none.
 	RowJoinToken RowKind = 30
 	RowTrust     RowKind = 31
+
+	RowAuditDevice RowKind = 60
+	RowAuditHeader RowKind = 61
 )
 
 // HeaderRow is the first row: everything that is there once.
@@ -72,6 +76,7 @@ type Frozen struct {
 	forest   *forest.Frozen
 	joins    []JoinToken
 	trust    []Trust
+	audit    *audit.Table
 }
 
 // Freeze takes an image in O(pages of the forest + everything that is not a token).
@@ -91,6 +96,7 @@ func (m *Machine) Freeze() *Frozen {
 		forest:   m.forest.Freeze(),
 		joins:    m.joining.rows(),
 		trust:    m.joining.trustRows(),
+		audit:    m.audit,
 	}
 	f.header.Forest = f.forest.Header()
 	ids := slices.SortedFunc(maps.Keys(m.sessions), func(a, b SessionID) int { return slices.Compare(a[:], b[:]) })
@@ -165,7 +171,13 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 	if err := rowsOf(RowJoinToken, f.joins, yield); err != nil {
 		return err
 	}
-	return rowsOf(RowTrust, f.trust, yield)
+	if err := rowsOf(RowTrust, f.trust, yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowAuditDevice, f.audit.Devices, yield); err != nil {
+		return err
+	}
+	return rowsOf(RowAuditHeader, f.audit.Headers, yield)
 }
 
 func rowsOf[T any](kind RowKind, rows []T, yield func(RowKind, any) error) error {
@@ -264,6 +276,16 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, func(t JoinToken) error { return putOnce(m.joining.tokens, t.Hash, t) })
 	case RowTrust:
 		return decodeRow(body, m.joining.restoreTrust)
+	case RowAuditDevice:
+		return decodeRow(body, func(d audit.Device) error {
+			m.audit = &audit.Table{Devices: append(m.audit.Devices, d), Headers: m.audit.Headers}
+			return nil // Check finds what is out of order
+		})
+	case RowAuditHeader:
+		return decodeRow(body, func(h audit.Header) error {
+			m.audit = &audit.Table{Devices: m.audit.Devices, Headers: append(m.audit.Headers, h)}
+			return nil
+		})
 	}
 	return fmt.Errorf("unknown kind")
 }

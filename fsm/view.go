@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/forest"
 	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/policy"
@@ -135,6 +136,9 @@ func (m *Machine) Mount(path string) (mount.Mount, bool) {
 
 // Mounts returns all mounts, sorted by path.
 func (m *Machine) Mounts() []mount.Mount { return sortedValues(m.mounts) }
+
+// Audit returns the table of audit devices, never nil. It is another one whenever it has changed.
+func (m *Machine) Audit() *audit.Table { return m.audit }
 
 // Member returns what a node announced about itself.
 func (m *Machine) Member(id string) (Member, bool) {

@@ -65,6 +65,7 @@ func writeFixtures(t *testing.T) {
 		"empty":      fsm.New(),
 		"all-kinds":  sample(t, 40).machine,
 		"joining":    sample(t, 1).machine,
+		"audit":      sample(t, 2).machine,
 		"reclaiming": reclaiming(t).machine,
 	} {
 		file := filepath.Join("testdata", fmt.Sprintf("v%d-%s.snap", Version, name))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/role"
@@ -95,6 +96,14 @@ func sample(t testing.TB, tokens int) *builder {
 		&fsm.UseJoinToken{Hash: fsm.JoinHash{1}, Node: fsm.NodeKey{3}},
 		&fsm.PutTrust{Trust: fsm.Trust{Version: 1, Authorities: [][]byte{[]byte("old"), []byte("new")}, Issuer: 1}},
 	)
+	for _, c := range []fsm.Command{
+		&fsm.EnableAudit{Device: audit.Device{Path: "z/", Type: "file", Description: "all", Options: map[string]string{"mode": "0600", "file_path": "discard"}, Local: true, Salt: audit.Salt{1, 2}}},
+		&fsm.EnableAudit{Device: audit.Device{Path: "a/", Type: "syslog"}},
+		&fsm.PutAuditHeader{Header: audit.Header{Name: "x-b", HMAC: true}},
+		&fsm.PutAuditHeader{Header: audit.Header{Name: "x-a"}},
+	} {
+		b.apply(fsm.Group{}, c)
+	}
 	b.grow(0, tokens, sampleRoot)
 	b.apply(fsm.Group{Session: session, Low: 1}, &fsm.UseToken{Caller: b.caller()})
 	return b

@@ -110,7 +110,9 @@ func (g *generator) command() fsm.Command {
 
 func (g *generator) administer() fsm.Command {
 	name := []string{"a", "b", "root", "default"}[g.r.IntN(4)]
-	switch g.r.IntN(5) {
+	switch g.r.IntN(6) {
+	case 5:
+		return g.auditCommand()
 	case 0:
 		return &fsm.PutPolicy{Caller: g.caller(), Policy: policy.Policy{Name: name, Text: fmt.Sprint(g.r.IntN(100))}}
 	case 1:

@@ -26,6 +26,7 @@ type model struct {
 	policy  map[string]string
 	roles   map[string]bool
 	changed map[string]uint64 // name of a policy, or "role "+name → epoch
+	audits  auditing
 	started bool
 }
 
@@ -33,6 +34,7 @@ func newModel() *model {
 	return &model{
 		tokens: map[token.Hash]*node{}, names: map[token.Accessor]*node{},
 		policy: map[string]string{}, roles: map[string]bool{}, changed: map[string]uint64{},
+		audits: newAuditing(),
 	}
 }
 
@@ -101,6 +103,9 @@ func (m *model) stale(c fsm.Command, caller *node, epoch uint64) bool {
 			return true
 		}
 	}
+	if m.changed[auditChanged] > epoch {
+		return true
+	}
 	role, ok := c.(*fsm.PutRole)
 	return ok && m.changed["role "+role.Role.Name] > epoch
 }
@@ -128,7 +133,8 @@ func askedBy(c fsm.Command) (token.Hash, uint64, bool) {
 	case *fsm.DeleteRole:
 		return c.Caller.Token, c.Caller.Epoch, false
 	}
-	return token.Hash{}, 0, false
+	a := auditAskedBy(c)
+	return a.Token, a.Epoch, false
 }
 
 func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
@@ -175,6 +181,8 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 			delete(m.roles, c.Name)
 			m.change("role " + c.Name)
 		}
+	case *fsm.EnableAudit, *fsm.DisableAudit, *fsm.PutAuditHeader, *fsm.DeleteAuditHeader:
+		return m.audit(c), nil
 	}
 	return 0, nil
 }

@@ -197,6 +197,9 @@ func (r *run) compareState() error {
 	if err := r.machine.Check(); err != nil {
 		return err
 	}
+	if !r.model.compareAudit(r.machine.Audit()) {
+		return fmt.Errorf("audit table %+v, the model has %+v", r.machine.Audit(), r.model.audits)
+	}
 	return r.compareReplica()
 }
 
