@@ -93,9 +93,7 @@ func TestRotation(t *testing.T) {
 	default:
 	}
 	for _, n := range c.Nodes {
-		if links := n.OldLinks(); links > 0 {
-			t.Errorf("%s has %d links of before the last step", n.Name, links)
-		}
+		harness.Await(t, n.Name+" has no links of before the last step", func() bool { return n.OldLinks() == 0 })
 	}
 	c.Add("n4")
 	c.AwaitVoters(4)
