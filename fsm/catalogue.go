@@ -18,9 +18,16 @@ const (
 	KindPutRole        Kind = 22
 	KindDeleteRole     Kind = 23
 	KindPutMount       Kind = 24
+	KindEnableMount    Kind = 25
+	KindTuneMount      Kind = 26
+	KindDisableMount   Kind = 27
+	KindMoveMount      Kind = 28
 	KindPutJoinToken   Kind = 30
 	KindUseJoinToken   Kind = 31
 	KindPutTrust       Kind = 32
+	KindTransact       Kind = 50
+	KindNoteFailure    Kind = 51
+	KindUnlockUser     Kind = 52
 
 	KindEnableAudit       Kind = 60
 	KindDisableAudit      Kind = 61
@@ -47,9 +54,16 @@ var catalogue = map[Kind]func() Command{
 	KindPutRole:        func() Command { return new(PutRole) },
 	KindDeleteRole:     func() Command { return new(DeleteRole) },
 	KindPutMount:       func() Command { return new(PutMount) },
+	KindEnableMount:    func() Command { return new(EnableMount) },
+	KindTuneMount:      func() Command { return new(TuneMount) },
+	KindDisableMount:   func() Command { return new(DisableMount) },
+	KindMoveMount:      func() Command { return new(MoveMount) },
 	KindPutJoinToken:   func() Command { return new(PutJoinToken) },
 	KindUseJoinToken:   func() Command { return new(UseJoinToken) },
 	KindPutTrust:       func() Command { return new(PutTrust) },
+	KindTransact:       func() Command { return new(Transact) },
+	KindNoteFailure:    func() Command { return new(NoteFailure) },
+	KindUnlockUser:     func() Command { return new(UnlockUser) },
 
 	KindEnableAudit:       func() Command { return new(EnableAudit) },
 	KindDisableAudit:      func() Command { return new(DisableAudit) },
@@ -125,3 +139,24 @@ func (*PutAuditHeader) Kind() Kind { return KindPutAuditHeader }
 
 // Kind implements Command.
 func (*DeleteAuditHeader) Kind() Kind { return KindDeleteAuditHeader }
+
+// Kind implements Command.
+func (*EnableMount) Kind() Kind { return KindEnableMount }
+
+// Kind implements Command.
+func (*TuneMount) Kind() Kind { return KindTuneMount }
+
+// Kind implements Command.
+func (*DisableMount) Kind() Kind { return KindDisableMount }
+
+// Kind implements Command.
+func (*MoveMount) Kind() Kind { return KindMoveMount }
+
+// Kind implements Command.
+func (*Transact) Kind() Kind { return KindTransact }
+
+// Kind implements Command.
+func (*NoteFailure) Kind() Kind { return KindNoteFailure }
+
+// Kind implements Command.
+func (*UnlockUser) Kind() Kind { return KindUnlockUser }

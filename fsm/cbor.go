@@ -323,6 +323,9 @@ func appendRecord(b []byte, rec *token.Record) ([]byte, bool) {
 	w.int(18, int64(rec.Deadline))
 	w.int(19, int64(rec.Renewed))
 	w.int(20, int64(rec.LeaseTTL))
+	if !rec.Login.IsZero() {
+		w.login(21, &rec.Login)
+	}
 	return w.b, w.ok
 }
 
@@ -370,6 +373,8 @@ func (r *fieldReader) record(rec *token.Record) {
 			rec.Renewed = r.instant()
 		case 20:
 			rec.LeaseTTL = r.duration()
+		case 21:
+			r.login(&rec.Login)
 		default:
 			r.ok = false
 		}

@@ -67,6 +67,9 @@ func (m *Machine) checkRest() error {
 	if err := m.audit.Check(); err != nil {
 		return err
 	}
+	if err := m.checkMounting(); err != nil {
+		return err
+	}
 	return m.checkNames()
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/token"
 )
 
@@ -21,6 +22,9 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // fill sets every field reachable from v to a value that is not its zero, from a
 // counter, so that a field which the codec forgets makes the round trip fail.
 func fill(v reflect.Value, n *int) {
+	if leaveOut != nil && leaveOut(v.Type()) {
+		return
+	}
 	*n++
 	switch v.Kind() {
 	case reflect.Struct:
@@ -58,12 +62,24 @@ func fill(v reflect.Value, n *int) {
 	}
 }
 
+// later are parts that records got after kinds which hold these records: the older kinds never carry
+// them, and their bytes stay what they were.
+var later = map[reflect.Type]Kind{
+	reflect.TypeFor[mount.Tuning](): KindEnableMount,
+	reflect.TypeFor[token.Login]():  KindTransact,
+}
+
 func filled(k Kind) Command {
 	c := catalogue[k]()
 	n := int(k)
+	leaveOut = func(t reflect.Type) bool { return k < later[t] }
+	defer func() { leaveOut = nil }()
 	fill(reflect.ValueOf(c).Elem(), &n)
 	return c
 }
+
+// leaveOut is what fill does not fill; nil: nothing.
+var leaveOut func(reflect.Type) bool
 
 func kinds() []Kind {
 	var ks []Kind

@@ -18,6 +18,14 @@ func (c *CreateToken) asks() Caller { return c.Caller }
 // apply adds the token, unless the caller may not. The edge has checked the same rules
 // against its own replica; here they hold whatever the edge believed.
 func (c *CreateToken) apply(m *Machine, x *applyContext) Result {
+	if !c.Token.Login.IsZero() {
+		return refuse(Invalid, "only a login makes the token of a login")
+	}
+	return c.insert(m, x)
+}
+
+// insert adds the token of a command whose fields were checked.
+func (c *CreateToken) insert(m *Machine, x *applyContext) Result {
 	rec := c.Token
 	if r, ok := checkRecord(&rec); !ok {
 		return r
@@ -29,13 +37,7 @@ func (c *CreateToken) apply(m *Machine, x *applyContext) Result {
 	if !rec.Orphan() {
 		parent = x.caller
 	}
-	rec.Created, rec.UsesLeft, rec.LeaseTTL, rec.Renewed, rec.Deadline = x.at, rec.NumUses, rec.TTL, 0, 0
-	if rec.TTL > 0 {
-		rec.Deadline = x.at.Add(rec.TTL)
-		if planted.Is("late-deadline") {
-			rec.Deadline = x.at.Add(10 * rec.TTL)
-		}
-	}
+	rec.Created, rec.UsesLeft, rec.LeaseTTL, rec.Renewed, rec.Deadline = x.at, rec.NumUses, rec.TTL, 0, deadlineOf(&rec, x.at)
 	m.vacate(rec.Hash, rec.Accessor)
 	switch _, err := m.forest.Insert(&rec, parent); {
 	case errors.Is(err, forest.ErrDuplicateHash):
@@ -44,6 +46,17 @@ func (c *CreateToken) apply(m *Machine, x *applyContext) Result {
 		return refuse(Invalid, "cannot create the token: %v", err)
 	}
 	return Result{Token: &rec}
+}
+
+// deadlineOf is when a token that is created at at dies; 0: never.
+func deadlineOf(rec *token.Record, at token.Instant) token.Instant {
+	switch {
+	case rec.TTL <= 0:
+		return 0
+	case planted.Is("late-deadline"):
+		return at.Add(10 * rec.TTL)
+	}
+	return at.Add(rec.TTL)
 }
 
 // checkRecord refuses a record that no edge may propose; ok if it may.

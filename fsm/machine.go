@@ -5,7 +5,6 @@ import (
 
 	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/forest"
-	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/planted"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/role"
@@ -27,13 +26,13 @@ type Identity struct {
 // change it. A Machine is not safe for concurrent use: the lock is the owner's.
 type Machine struct {
 	position
+	mounting
 	changes  changes
 	identity Identity
 	forest   *forest.Forest
 	sessions map[SessionID]*session
 	policies map[string]policy.Policy
 	roles    map[string]role.Role
-	mounts   map[string]mount.Mount
 	members  map[string]Member
 	joining  admission
 	audit    *audit.Table // never nil
@@ -55,7 +54,7 @@ func New() *Machine {
 		sessions: map[SessionID]*session{},
 		policies: map[string]policy.Policy{},
 		roles:    map[string]role.Role{},
-		mounts:   map[string]mount.Mount{},
+		mounting: newMounting(),
 		members:  map[string]Member{},
 		joining:  newAdmission(),
 		audit:    &audit.Table{},
@@ -152,7 +151,11 @@ func (m *Machine) applyCommand(c Command) Result {
 // record, or why the command is refused; a refused command has charged nothing.
 func (m *Machine) admit(c Command, x *applyContext) (*token.Record, *Result) {
 	caller := callerOf(c)
+	ground, _ := c.(interface{ moved(*Machine) bool })
 	if caller.Token.IsZero() {
+		if ground != nil && ground.moved(m) {
+			return nil, &Result{Stale: true}
+		}
 		return nil, nil
 	}
 	ref := m.forest.Find(caller.Token)
@@ -164,6 +167,9 @@ func (m *Machine) admit(c Command, x *applyContext) (*token.Record, *Result) {
 		return nil, &Result{Code: Forbidden, Message: "permission denied"}
 	}
 	if u, ok := c.(*UseToken); !(ok && u.AnyEpoch) && m.outdated(c, ref, caller.Epoch) {
+		return nil, &Result{Stale: true}
+	}
+	if ground != nil && ground.moved(m) {
 		return nil, &Result{Stale: true}
 	}
 	x.caller = ref

@@ -3,6 +3,7 @@ package fsm
 import (
 	"time"
 
+	"github.com/tokengrove/grove/fsm/forest"
 	"github.com/tokengrove/grove/fsm/token"
 )
 
@@ -17,9 +18,6 @@ func (c *RenewToken) apply(m *Machine, x *applyContext) Result {
 		return refuse(NotFound, "token not found")
 	}
 	rec := m.forest.Record(ref)
-	if !rec.Renewable || rec.Deadline == 0 {
-		return refuse(Invalid, "lease is not renewable")
-	}
 	t := Terms{
 		Increment: c.Increment, TTL: rec.LeaseTTL, Period: rec.Period, ExplicitMax: rec.ExplicitMax,
 		Default: c.DefaultTTL, Max: c.MaxTTL, Created: rec.Created,
@@ -27,13 +25,21 @@ func (c *RenewToken) apply(m *Machine, x *applyContext) Result {
 	if rec.Role != "" {
 		t.Period, t.ExplicitMax = c.Period, shorter(rec.ExplicitMax, c.ExplicitMax)
 	}
+	return m.renew(ref, &rec, t, x)
+}
+
+// renew moves the deadline of a live token by terms.
+func (m *Machine) renew(ref forest.Ref, rec *token.Record, t Terms, x *applyContext) Result {
+	if !rec.Renewable || rec.Deadline == 0 {
+		return refuse(Invalid, "lease is not renewable")
+	}
 	g, ok := t.Grant(x.at)
 	if !ok {
 		return refuse(Invalid, "past the max TTL, cannot renew")
 	}
 	m.forest.Renew(ref, g.Until, x.at, g.TTL)
-	rec = m.forest.Record(ref)
-	return Result{Token: &rec, Granted: g.TTL, Asked: g.Asked, Max: g.Max}
+	*rec = m.forest.Record(ref)
+	return Result{Token: rec, Granted: g.TTL, Asked: g.Asked, Max: g.Max}
 }
 
 // shorter returns the smaller of two maxima, of which 0 means none.

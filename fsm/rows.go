@@ -31,6 +31,9 @@ const (
 	// Of these there are few, mostly none.
 	RowJoinToken RowKind = 30
 	RowTrust     RowKind = 31
+	// What mounts keep, and failed logins.
+	RowStored   RowKind = 50
+	RowFailures RowKind = 51
 
 	RowAuditDevice RowKind = 60
 	RowAuditHeader RowKind = 61
@@ -70,7 +73,7 @@ type Frozen struct {
 	sessions []SessionRow
 	policies []policy.Policy
 	roles    []role.Role
-	mounts   []mount.Mount
+	mounting frozenMounting
 	members  []Member
 	changes  []Change
 	forest   *forest.Frozen
@@ -90,7 +93,7 @@ func (m *Machine) Freeze() *Frozen {
 		},
 		policies: sortedValues(m.policies),
 		roles:    sortedValues(m.roles),
-		mounts:   m.Mounts(),
+		mounting: m.mounting.freeze(),
 		members:  m.Members(),
 		changes:  m.changes.rows(),
 		forest:   m.forest.Freeze(),
@@ -156,7 +159,7 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 	if err := rowsOf(RowRole, f.roles, yield); err != nil {
 		return err
 	}
-	if err := rowsOf(RowMount, f.mounts, yield); err != nil {
+	if err := rowsOf(RowMount, f.mounting.mounts, yield); err != nil {
 		return err
 	}
 	if err := rowsOf(RowMember, f.members, yield); err != nil {
@@ -172,6 +175,12 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 		return err
 	}
 	if err := rowsOf(RowTrust, f.trust, yield); err != nil {
+		return err
+	}
+	if err := f.mounting.stored(yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowFailures, f.mounting.failures, yield); err != nil {
 		return err
 	}
 	if err := rowsOf(RowAuditDevice, f.audit.Devices, yield); err != nil {
@@ -276,6 +285,10 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, func(t JoinToken) error { return putOnce(m.joining.tokens, t.Hash, t) })
 	case RowTrust:
 		return decodeRow(body, m.joining.restoreTrust)
+	case RowStored:
+		return decodeRow(body, m.restoreStored)
+	case RowFailures:
+		return decodeRow(body, m.restoreFailures)
 	case RowAuditDevice:
 		return decodeRow(body, func(d audit.Device) error {
 			m.audit = &audit.Table{Devices: append(m.audit.Devices, d), Headers: m.audit.Headers}

@@ -14,8 +14,9 @@ import (
 // tokens that agree on it:
 //
 //	renewable byte | type byte | long accessor | policies | display name | role | meta |
-//	CIDRs | varint TTL | varint explicit max | varint period | uvarint uses
+//	CIDRs | varint TTL | varint explicit max | varint period | uvarint uses | login
 //
+// A login is its mount, its entity and its data; there is none at the end of most properties.
 // A text is its length as uvarint and its bytes; a list is its length and its elements;
 // meta is a list of key, value, sorted by key. The encoding is never on disk.
 type properties struct {
@@ -88,7 +89,11 @@ func appendProperties(b []byte, rec *token.Record) []byte {
 	b = binary.AppendVarint(b, int64(rec.TTL))
 	b = binary.AppendVarint(b, int64(rec.ExplicitMax))
 	b = binary.AppendVarint(b, int64(rec.Period))
-	return binary.AppendUvarint(b, uint64(rec.NumUses))
+	b = binary.AppendUvarint(b, uint64(rec.NumUses))
+	if rec.Login.IsZero() {
+		return b
+	}
+	return appendText(appendText(appendText(b, rec.Login.Mount), rec.Login.Entity), rec.Login.Data)
 }
 
 func appendText(b []byte, s string) []byte {
@@ -127,6 +132,9 @@ func (p *properties) into(rec *token.Record) {
 	rec.ExplicitMax = time.Duration(d.varint())
 	rec.Period = time.Duration(d.varint())
 	rec.NumUses = uint32(d.uvarint())
+	if d.rest != "" {
+		rec.Login = token.Login{Mount: d.text(), Entity: d.text(), Data: d.text()}
+	}
 }
 
 // longAccessor returns the accessor if it does not fit into a node.

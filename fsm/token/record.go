@@ -28,7 +28,21 @@ type Record struct {
 	Deadline    Instant           `cbor:"18,keyasint,omitempty"` // 0: never
 	Renewed     Instant           `cbor:"19,keyasint,omitempty"` // last renewal, 0: never
 	LeaseTTL    time.Duration     `cbor:"20,keyasint,omitempty"` // granted last; what a renewal without increment repeats
+	Login       Login             `cbor:"21,keyasint,omitzero"`  // zero unless a login made the token
 }
+
+// Login is what a token remembers of the login that made it.
+type Login struct {
+	// Mount is the UUID of the mount: another one at the same path is another one.
+	Mount string `cbor:"1,keyasint,omitempty"`
+	// Entity names who logged in: the same alias of the same mount is the same entity.
+	Entity string `cbor:"2,keyasint,omitempty"`
+	// Data is what the login method wants to see again when the token is renewed.
+	Data string `cbor:"3,keyasint,omitempty"`
+}
+
+// IsZero reports whether no login made the token.
+func (l Login) IsZero() bool { return l == Login{} }
 
 // Orphan reports whether the token has no parent.
 func (r *Record) Orphan() bool { return r.Parent.IsZero() }
