@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,6 +60,9 @@ func newCompose(o options, dir string) (target.Target, error) {
 	gomod, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		return nil, fmt.Errorf("looking for the root of the repository: %w", err)
+	}
+	if filepath.Base(strings.TrimSpace(string(gomod))) != "go.mod" {
+		return nil, errors.New("-target=compose builds the server and its image: run it in a folder of the repository")
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(os.Stderr, "chaos: "+format+"\n", args...) }
 	return compose.New(compose.Config{
