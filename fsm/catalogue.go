@@ -33,6 +33,8 @@ const (
 	KindDisableAudit      Kind = 61
 	KindPutAuditHeader    Kind = 62
 	KindDeleteAuditHeader Kind = 63
+
+	KindOnce Kind = 90
 )
 
 // catalogue lists every command once: the number that is on disk and the empty value
@@ -69,6 +71,8 @@ var catalogue = map[Kind]func() Command{
 	KindDisableAudit:      func() Command { return new(DisableAudit) },
 	KindPutAuditHeader:    func() Command { return new(PutAuditHeader) },
 	KindDeleteAuditHeader: func() Command { return new(DeleteAuditHeader) },
+
+	KindOnce: func() Command { return new(Once) },
 }
 
 // Kind implements Command.
@@ -160,3 +164,6 @@ func (*NoteFailure) Kind() Kind { return KindNoteFailure }
 
 // Kind implements Command.
 func (*UnlockUser) Kind() Kind { return KindUnlockUser }
+
+// Kind implements Command.
+func (*Once) Kind() Kind { return KindOnce }

@@ -70,6 +70,9 @@ func (m *Machine) checkRest() error {
 	if err := m.checkMounting(); err != nil {
 		return err
 	}
+	if err := m.checkAnswers(); err != nil {
+		return err
+	}
 	return m.checkNames()
 }
 

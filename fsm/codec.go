@@ -112,6 +112,9 @@ func DecodeCommand(k Kind, body []byte) (Command, error) {
 	if err := decMode.Unmarshal(body, c); err != nil {
 		return nil, fmt.Errorf("decoding command kind %d: %w", k, err)
 	}
+	if o, ok := c.(*Once); ok {
+		return o, o.open()
+	}
 	return c, nil
 }
 

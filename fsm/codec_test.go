@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tokengrove/grove/fsm/answer"
 	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/token"
 )
@@ -70,6 +71,9 @@ var later = map[reflect.Type]Kind{
 }
 
 func filled(k Kind) Command {
+	if k == KindOnce {
+		return filledOnce()
+	}
 	c := catalogue[k]()
 	n := int(k)
 	leaveOut = func(t reflect.Type) bool { return k < later[t] }
@@ -80,6 +84,15 @@ func filled(k Kind) Command {
 
 // leaveOut is what fill does not fill; nil: nothing.
 var leaveOut func(reflect.Type) bool
+
+// filledOnce has a command inside, which no filling by reflection would give.
+func filledOnce() Command {
+	c, err := NewOnce(answer.Key{1, 2}, answer.Digest{3, 4}, []byte("memo"), filled(KindCreateToken))
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
 
 func kinds() []Kind {
 	var ks []Kind
@@ -238,6 +251,9 @@ func TestApplyStops(t *testing.T) {
 		"unknown field": {Kind: KindUseToken, Body: []byte{0xa1, 0x18, 0x63, 0x01}},
 		"wrong type":    {Kind: KindRevokePrefix, Body: []byte{0xa1, 0x02, 0x01}},
 		"not CBOR":      {Kind: KindTick, Body: []byte{0xff}},
+		"once of once":  {Kind: KindOnce, Body: []byte{0xa2, 0x04, 0x18, 0x5a, 0x05, 0x41, 0xa0}},
+		"once of none":  {Kind: KindOnce, Body: []byte{0xa2, 0x04, 0x19, 0x27, 0x0f, 0x05, 0x41, 0xa0}},
+		"no caller":     {Kind: KindOnce, Body: []byte{0xa2, 0x04, 0x03, 0x05, 0x41, 0xa0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := New()

@@ -45,6 +45,9 @@ func (c *CreateToken) insert(m *Machine, x *applyContext) Result {
 	case err != nil:
 		return refuse(Invalid, "cannot create the token: %v", err)
 	}
+	if m.answers.Len() > 0 {
+		m.answers.Own(rec.Hash, rec.Accessor)
+	}
 	return Result{Token: &rec}
 }
 

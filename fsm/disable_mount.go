@@ -28,7 +28,7 @@ func (c *DisableMount) apply(m *Machine, _ *applyContext) Result {
 	m.drop(&mt)
 	r := m.changed(mountKey(c.Path))
 	if !planted.Is("mount-leaves-tokens") {
-		r.Count = m.forest.RevokeBelow(strings.TrimSuffix(c.Path, "/"))
+		r.Count = m.revokeBelow(strings.TrimSuffix(c.Path, "/"))
 	}
 	return r
 }
@@ -62,6 +62,6 @@ func (c *MoveMount) apply(m *Machine, _ *applyContext) Result {
 	m.mounts[c.To] = mt
 	m.changed(mountKey(c.From))
 	r := m.changed(mountKey(c.To))
-	r.Count = m.forest.RevokeBelow(strings.TrimSuffix(c.From, "/"))
+	r.Count = m.revokeBelow(strings.TrimSuffix(c.From, "/"))
 	return r
 }

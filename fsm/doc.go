@@ -12,5 +12,7 @@
 //   - when a token is dead, so are all its descendants, at the same index and at the
 //     same instant, reclaimed or not (P3, P4);
 //   - a proposal (session, sequence) is applied at most once and answers the same (P5);
+//   - a client's request under an idempotency key is applied at most once in 24 h, and what it was answered is there
+//     in the same step (P5);
 //   - hash, accessor, parent, path and deadline indexes agree with the tokens (P7).
 package fsm

@@ -17,6 +17,11 @@ const (
 	// NoSession: the proposal's edge session is not known to the machine (idle for more than
 	// SessionIdle, or never opened). It was not applied now; whether an earlier sending was is unknown.
 	NoSession Code = 6
+	// Replayed: the idempotency key was used for this very request before; nothing happened now, and
+	// Machine.Answer has what was said then.
+	Replayed  Code = 7
+	KeyReused Code = 8 // the idempotency key was used for another request
+	TooMany   Code = 9 // the caller has as many idempotency keys as it may have; nothing happened
 )
 
 // Error is a refusal that is safe to show to a client. Match with errors.As.

@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 
+	"github.com/tokengrove/grove/fsm/answer"
 	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/forest"
 	"github.com/tokengrove/grove/fsm/planted"
@@ -14,6 +15,10 @@ import (
 // reclaimStep is how many dead tokens one log entry unlinks. Each costs about a
 // microsecond, so that the largest step stays below the cost of a disk sync or two.
 const reclaimStep = 4096
+
+// sweepStep is how many remembered answers one log entry lets go of when they are over: more
+// than it can bring.
+const sweepStep = 1024
 
 // Identity is what Initialize fixed for the life of the cluster.
 type Identity struct {
@@ -30,7 +35,7 @@ type Machine struct {
 	changes  changes
 	identity Identity
 	forest   *forest.Forest
-	sessions map[SessionID]*session
+	repeats
 	policies map[string]policy.Policy
 	roles    map[string]role.Role
 	members  map[string]Member
@@ -46,12 +51,18 @@ type position struct {
 	epoch uint64        // of the last change of what decisions rely on
 }
 
+// repeats is what makes requests that are sent again happen once: an edge's, within its session, and a
+// client's, under its idempotency key.
+type repeats struct {
+	sessions map[SessionID]*session
+	answers  *answer.Book
+}
+
 // New returns the empty machine that every log starts from.
 func New() *Machine {
-	return &Machine{
+	m := &Machine{
 		changes:  changes{last: map[string]uint64{}},
-		forest:   forest.New(),
-		sessions: map[SessionID]*session{},
+		repeats:  repeats{sessions: map[SessionID]*session{}, answers: answer.New()},
 		policies: map[string]policy.Policy{},
 		roles:    map[string]role.Role{},
 		mounting: newMounting(),
@@ -59,6 +70,14 @@ func New() *Machine {
 		joining:  newAdmission(),
 		audit:    &audit.Table{},
 	}
+	m.plant(forest.New())
+	return m
+}
+
+// plant gives m its forest. What was answered to a token is forgotten with it.
+func (m *Machine) plant(f *forest.Forest) {
+	m.forest = f
+	f.OnRemove(m.answers.Died)
 }
 
 // applyContext is what a command may know about the entry it came in.
@@ -93,6 +112,7 @@ func (m *Machine) Apply(index uint64, entry []byte) ([]Result, error) {
 		commands = commands[len(g.Items):]
 	}
 	m.forest.Reclaim(reclaimStep)
+	m.answers.Sweep(m.at, sweepStep)
 	return results, nil
 }
 
@@ -140,11 +160,23 @@ func (m *Machine) applyCommand(c Command) Result {
 	} else {
 		r = c.apply(m, &x)
 	}
-	r.Index, r.At, r.Caller = m.index, m.at, charged
-	if charged != nil && charged.UsesLeft == 0 && !planted.Is("last-use-again") {
-		m.forest.Revoke(x.caller)
+	r.Index, r.At = m.index, m.at
+	if charged != nil {
+		r.Caller = charged
+		m.useUp(x.caller, charged)
 	}
 	return r
+}
+
+// useUp ends a token that was charged for the last time.
+func (m *Machine) useUp(ref forest.Ref, charged *token.Record) {
+	if charged.UsesLeft > 0 || planted.Is("last-use-again") {
+		return
+	}
+	if m.answers.Len() > 0 && m.forest.Alive(ref, m.at) {
+		m.answers.Outlive(charged.Hash, m.remains(ref, charged))
+	}
+	m.forest.Revoke(ref)
 }
 
 // admit checks the caller of c and charges a limited one. It returns the charged

@@ -17,5 +17,12 @@ func (c *RevokePrefix) apply(m *Machine, _ *applyContext) Result {
 	if planted.Is("prefix-below") {
 		return Result{Count: m.forest.RevokePrefix(path + "/")}
 	}
-	return Result{Count: m.forest.RevokeBelow(path)}
+	return Result{Count: m.revokeBelow(path)}
+}
+
+// revokeBelow kills every tree whose root was issued at path or below it, and silences those that have used
+// themselves up.
+func (m *Machine) revokeBelow(path string) uint64 {
+	m.answers.ForgetBelow(path)
+	return m.forest.RevokeBelow(path)
 }

@@ -8,6 +8,7 @@ func (c *RevokeToken) asks() Caller { return c.Caller }
 func (c *RevokeToken) apply(m *Machine, _ *applyContext) Result {
 	ref := m.find(c.Target)
 	if ref == 0 {
+		m.answers.Forget(c.Target.Token, c.Target.Accessor)
 		return Result{}
 	}
 	if planted.Is("revoke-alone") {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/tokengrove/grove/fsm/answer"
 	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/forest"
 	"github.com/tokengrove/grove/fsm/mount"
@@ -37,6 +38,8 @@ const (
 
 	RowAuditDevice RowKind = 60
 	RowAuditHeader RowKind = 61
+
+	RowAnswer RowKind = 90
 )
 
 // HeaderRow is the first row: everything that is there once.
@@ -80,6 +83,7 @@ type Frozen struct {
 	joins    []JoinToken
 	trust    []Trust
 	audit    *audit.Table
+	answers  []*answer.Record
 }
 
 // Freeze takes an image in O(pages of the forest + everything that is not a token).
@@ -100,6 +104,7 @@ func (m *Machine) Freeze() *Frozen {
 		joins:    m.joining.rows(),
 		trust:    m.joining.trustRows(),
 		audit:    m.audit,
+		answers:  m.answers.Freeze(),
 	}
 	f.header.Forest = f.forest.Header()
 	ids := slices.SortedFunc(maps.Keys(m.sessions), func(a, b SessionID) int { return slices.Compare(a[:], b[:]) })
@@ -186,7 +191,18 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 	if err := rowsOf(RowAuditDevice, f.audit.Devices, yield); err != nil {
 		return err
 	}
-	return rowsOf(RowAuditHeader, f.audit.Headers, yield)
+	if err := rowsOf(RowAuditHeader, f.audit.Headers, yield); err != nil {
+		return err
+	}
+	for _, r := range f.answers {
+		if r == nil {
+			continue // a gap
+		}
+		if err := yield(RowAnswer, *r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func rowsOf[T any](kind RowKind, rows []T, yield func(RowKind, any) error) error {
@@ -299,6 +315,8 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 			m.audit = &audit.Table{Devices: m.audit.Devices, Headers: append(m.audit.Headers, h)}
 			return nil
 		})
+	case RowAnswer:
+		return decodeRow(body, m.answers.Restore)
 	}
 	return fmt.Errorf("unknown kind")
 }
@@ -343,7 +361,7 @@ func (r *Restorer) Link() (*Machine, []func() error, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("restoring the forest: %w", err)
 	}
-	r.machine.forest = f
+	r.machine.plant(f)
 	checks := r.machine.checks()
 	for i, check := range checks {
 		checks[i] = func() error {

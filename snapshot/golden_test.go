@@ -67,6 +67,7 @@ func writeFixtures(t *testing.T) {
 		"joining":    sample(t, 1).machine,
 		"audit":      sample(t, 2).machine,
 		"reclaiming": reclaiming(t).machine,
+		"answers":    answering(t).machine,
 	} {
 		file := filepath.Join("testdata", fmt.Sprintf("v%d-%s.snap", Version, name))
 		if _, err := os.Stat(file); err == nil {

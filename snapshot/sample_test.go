@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/answer"
 	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/policy"
@@ -119,6 +120,25 @@ func (b *builder) grow(from, to int, parent token.Hash) {
 		}
 		b.apply(fsm.Group{}, cs...)
 	}
+}
+
+// answering makes a machine that remembers what callers were answered that live, that have used themselves
+// up and that have revoked themselves.
+func answering(t testing.TB) *builder {
+	b := sample(t, 12)
+	const limited, unlimited = 1, 8 // of one use, and without a number
+	for i, c := range []fsm.Command{
+		&fsm.UseToken{Caller: b.caller()},
+		&fsm.UseToken{Caller: fsm.Caller{Token: token.Hash{2, limited}, Epoch: b.machine.Epoch()}},
+		&fsm.RevokeToken{Caller: fsm.Caller{Token: token.Hash{2, unlimited}, Epoch: b.machine.Epoch()}, Target: fsm.Target{Token: token.Hash{2, unlimited}}},
+	} {
+		o, err := fsm.NewOnce(answer.Key{byte(i + 1)}, answer.Digest{9}, []byte("memo"), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.apply(fsm.Group{}, o)
+	}
+	return b
 }
 
 // reclaiming makes a machine that died faster than it reclaims: a revoked tree of more

@@ -21,6 +21,7 @@ func TestRoundTrip(t *testing.T) {
 		"empty":      fsm.New(),
 		"tokens":     sample(t, 500).machine,
 		"reclaiming": reclaiming(t).machine,
+		"answers":    answering(t).machine,
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := written(t, m)

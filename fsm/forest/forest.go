@@ -31,6 +31,7 @@ type Forest struct {
 	due        deadlines
 	queue      queue
 	nextSeq    uint64
+	gone       func(token.Hash) // told of every token that is removed; nil: nobody
 }
 
 // New returns a forest without tokens.
@@ -95,6 +96,9 @@ func (f *Forest) place(rec *token.Record, seq uint64, state State, path uint32) 
 // remove is the end of a token that has no children.
 func (f *Forest) remove(r Ref) {
 	n := f.edit(r)
+	if f.gone != nil {
+		f.gone(n.hash)
+	}
 	if n.state == Active {
 		f.due.remove(r)
 	} else {
@@ -107,6 +111,10 @@ func (f *Forest) remove(r Ref) {
 	f.properties.release(n.properties)
 	f.nodes.free(uint32(r))
 }
+
+// OnRemove has f called with the hash of every token that is removed, once it cannot be found alive any
+// more. f must not use the forest.
+func (f *Forest) OnRemove(gone func(token.Hash)) { f.gone = gone }
 
 // reserve readies the indexes for n tokens.
 func (f *Forest) reserve(n uint64) {
