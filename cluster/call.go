@@ -29,6 +29,7 @@ const (
 	callTrust     byte = 8
 	callAuthority byte = 9
 	callTerm      byte = 11
+	callAutopilot byte = 12
 
 	statusOK        byte = 0
 	statusNotLeader byte = 1 // certainly nothing happened

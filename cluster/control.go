@@ -29,6 +29,7 @@ func (n *Node) handlers() map[byte]handler {
 		callTrust:     n.ofMembers(n.serveTrust),
 		callAuthority: n.serveAuthority,
 		callTerm:      n.serveTerm,
+		callAutopilot: n.ofMembers(n.serveAutopilot),
 	}
 }
 
@@ -91,6 +92,8 @@ func (n *Node) serveRemove(ctx context.Context, arg []byte) ([]byte, error) {
 		return nil, err
 	}
 	id := string(arg)
+	n.changing.Lock()
+	defer n.changing.Unlock()
 	if err := n.outcomeOf(r.RemoveServer(raft.ServerID(id), 0, membershipTimeout)); err != nil {
 		return nil, changed(err)
 	}
@@ -120,13 +123,14 @@ func changed(err error) error {
 type info struct {
 	Member   fsm.Member `json:"member"`
 	NonVoter bool       `json:"non_voter"`
-	Index    uint64     `json:"index"`  // applied
-	Last     uint64     `json:"last"`   // of its log
-	Clock    int64      `json:"clock"`  // its wall clock, in nanoseconds since 1970
-	Unfit    string     `json:"unfit"`  // why it must not lead; "" if it may
-	Leader   string     `json:"leader"` // its cluster address
-	Servers  []string   `json:"servers"`
-	Trust    signer     `json:"trust"`
+	position
+	Index   uint64   `json:"index"`  // applied
+	Last    uint64   `json:"last"`   // of its log
+	Clock   int64    `json:"clock"`  // its wall clock, in nanoseconds since 1970
+	Unfit   string   `json:"unfit"`  // why it must not lead; "" if it may
+	Leader  string   `json:"leader"` // its cluster address
+	Servers []string `json:"servers"`
+	Trust   signer   `json:"trust"`
 	// Cluster and Returning are for a join: the cluster that the node means, and that it only
 	// announces an address because it was a member before.
 	Cluster   string `json:"cluster"`
@@ -136,7 +140,7 @@ type info struct {
 func (n *Node) serveInfo(context.Context, []byte) ([]byte, error) { return json.Marshal(n.info()) }
 
 func (n *Node) info() info {
-	in := info{Member: n.self, NonVoter: n.cfg.Join.NonVoter, Index: n.replica.applied.Load(), Cluster: n.clusterID(), Clock: n.cfg.Now().UnixNano()}
+	in := info{Member: n.self, NonVoter: n.nonVoter(), position: n.position(), Index: n.replica.applied.Load(), Cluster: n.clusterID(), Clock: n.cfg.Now().UnixNano()}
 	if s := n.trust.current.Load(); s != nil {
 		in.Trust = signer{Version: s.Bundle.Version, Authority: s.signer}
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/tokengrove/grove/cluster/pki"
 	"github.com/tokengrove/grove/fsm"
 )
@@ -120,3 +122,15 @@ func (n *Node) Unfit() string { return n.unfit() }
 
 // Log puts an entry into the log as it is.
 func (n *Node) Log(entry []byte) { n.raft().Apply(entry, time.Minute) }
+
+// Bury takes a node out as dead.
+func (n *Node) Bury(id string) error { return n.bury(n.pilot.Load(), raft.ServerID(id)) }
+
+// Promote gives a node its vote.
+func (n *Node) Promote(id string) error {
+	s, _ := serverOf(n.raft(), raft.ServerID(id))
+	return n.promote(n.ctx, n.raft(), s.ID, s.Address)
+}
+
+// PilotAge is for how long the node's autopilot runs.
+func (n *Node) PilotAge() time.Duration { return time.Since(n.pilot.Load().since) }

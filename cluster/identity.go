@@ -24,6 +24,8 @@ type identity struct {
 	// Founding: this node makes the cluster, and is not known to have finished. After a crash, Init
 	// goes on with it.
 	Founding bool `json:"founding,omitempty"`
+	// NonVoter: an operator has made the node join without a vote.
+	NonVoter bool `json:"non_voter,omitempty"`
 }
 
 func identityFile(dir string) string { return filepath.Join(dir, "grove.json") }

@@ -61,14 +61,17 @@ func (n *Node) locate(ctx context.Context, api string) (pointer, error) {
 
 // Join makes this node a member of the cluster that any member's API address names. token is a
 // join token, "" to get in by what the configuration has, or by credentials of that cluster
-// that the node holds already. It is Invalid when the node is in another cluster, has nothing that
-// lets it in, or is refused.
-func (n *Node) Join(ctx context.Context, api, token string) error {
+// that the node holds already. nonVoter makes it replicate without a vote, for ever. It is Invalid
+// when the node is in another cluster, has nothing that lets it in, or is refused.
+func (n *Node) Join(ctx context.Context, api, token string, nonVoter bool) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
 	key, err := n.ticket(token)
 	if err != nil {
 		return fsm.Errorf(fsm.Invalid, "joining: %v", err)
+	}
+	if err := n.abstain(nonVoter); err != nil {
+		return err
 	}
 	for apply := token != ""; ; {
 		p, err := n.locate(ctx, api)
@@ -100,6 +103,29 @@ func (n *Node) Join(ctx context.Context, api, token string) error {
 		}
 		n.pause(ctx, n.ctx)
 	}
+}
+
+// abstain notes that the node never gets a vote.
+func (n *Node) abstain(forEver bool) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !forEver || n.id.NonVoter {
+		return nil
+	}
+	id := n.id
+	id.NonVoter = true
+	if err := id.save(n.cfg.DataDir); err != nil {
+		return fmt.Errorf("joining: %w", err)
+	}
+	n.id = id
+	return nil
+}
+
+// nonVoter reports whether the node wants no vote.
+func (n *Node) nonVoter() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cfg.Join.NonVoter || n.id.NonVoter
 }
 
 // enter starts Raft as a member of a cluster that has taken the node in.
@@ -161,6 +187,8 @@ func (n *Node) serveJoin(ctx context.Context, arg []byte) ([]byte, error) {
 	}
 	n.joining.RLock()
 	defer n.joining.RUnlock()
+	n.changing.Lock()
+	defer n.changing.Unlock()
 	id, addr := raft.ServerID(in.Member.ID), raft.ServerAddress(in.Member.ClusterAddr)
 	known := false
 	for _, s := range r.GetConfiguration().Configuration().Servers {
@@ -194,7 +222,7 @@ func (n *Node) seek() {
 			if n.ctx.Err() != nil || n.settled() {
 				return
 			}
-			err := n.Join(n.ctx, api, "")
+			err := n.Join(n.ctx, api, "", false)
 			if err == nil {
 				n.log.Info("joined", "through", api)
 				return

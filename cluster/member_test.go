@@ -85,7 +85,7 @@ func TestForeignClusterAndNonsenseAreRefused(t *testing.T) {
 	t.Parallel()
 	a := harness.Start(t, harness.Options{Nodes: 1})
 	b := harness.Start(t, harness.Options{Nodes: 1})
-	if err := b.Nodes[0].Join(ctx, a.Nodes[0].API(), ""); err == nil || !strings.Contains(err.Error(), "is in cluster") {
+	if err := b.Nodes[0].Join(ctx, a.Nodes[0].API(), "", false); err == nil || !strings.Contains(err.Error(), "is in cluster") {
 		t.Errorf("joining a second cluster: %v", err)
 	}
 	for _, bytes := range []string{"", "GET / HTTP/1.1\r\n\r\n", "R\x01\x05wrong", "G\x01\x05wrong", "G\x09\x00", "R\x01\x00", "G\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
@@ -123,7 +123,7 @@ func TestRemovedWhileAway(t *testing.T) {
 	if n := len(c.Leader().Status().Servers); n != 2 {
 		t.Errorf("%d servers, want 2: the removed node came back by itself", n)
 	}
-	if err := gone.Join(ctx, c.Leader().API(), ""); err != nil {
+	if err := gone.Join(ctx, c.Leader().API(), "", false); err != nil {
 		t.Fatalf("joining again: %v", err)
 	}
 	c.AwaitVoters(3)

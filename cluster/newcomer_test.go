@@ -45,17 +45,17 @@ func TestJoinTokens(t *testing.T) {
 	api := c.Nodes[0].API()
 	text := c.JoinToken(time.Hour)
 	n := stranger(t, "a", cluster.Join{})
-	refused(t, "nothing", "nothing that lets it in", n.Join(ctx, api, ""))
-	refused(t, "not a token", "malformed join token", n.Join(ctx, api, "hvs.secret"))
-	if err := n.Join(ctx, api, text); err != nil {
+	refused(t, "nothing", "nothing that lets it in", n.Join(ctx, api, "", false))
+	refused(t, "not a token", "malformed join token", n.Join(ctx, api, "hvs.secret", false))
+	if err := n.Join(ctx, api, text, false); err != nil {
 		t.Fatal(err)
 	}
 	member(t, n)
-	refused(t, "a used token", "used already", stranger(t, "b", cluster.Join{}).Join(ctx, api, text))
+	refused(t, "a used token", "used already", stranger(t, "b", cluster.Join{}).Join(ctx, api, text, false))
 	text = c.JoinToken(time.Hour)
-	refused(t, "the ID of a member", "member already", stranger(t, "a", cluster.Join{}).Join(ctx, api, text))
+	refused(t, "the ID of a member", "member already", stranger(t, "a", cluster.Join{}).Join(ctx, api, text, false))
 	b := stranger(t, "b", cluster.Join{})
-	if err := b.Join(ctx, api, text); err != nil {
+	if err := b.Join(ctx, api, text, false); err != nil {
 		t.Fatalf("the token after the refusal of another node: %v", err)
 	}
 	member(t, b)
@@ -64,13 +64,13 @@ func TestJoinTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := c.Nodes[0].Status().Applied
-	refused(t, "a token that the cluster does not know", "unknown, or its time is over", stranger(t, "c", cluster.Join{}).Join(ctx, api, unknown))
+	refused(t, "a token that the cluster does not know", "unknown, or its time is over", stranger(t, "c", cluster.Join{}).Join(ctx, api, unknown, false))
 	if after := c.Nodes[0].Status().Applied; after > before+2 {
 		t.Logf("a stranger's token: index %d to %d", before, after)
 	}
 	short := c.JoinToken(time.Millisecond)
 	harness.Await(t, "the token's time is over", func() bool {
-		err := stranger(t, "d", cluster.Join{}).Join(ctx, api, short)
+		err := stranger(t, "d", cluster.Join{}).Join(ctx, api, short, false)
 		return err != nil && strings.Contains(err.Error(), "its time is over")
 	})
 }
@@ -104,11 +104,11 @@ func TestJoinTokenOfAnother(t *testing.T) {
 	b := harness.Start(t, harness.Options{Nodes: 1, NoKey: true})
 	text := a.JoinToken(time.Hour)
 	n := stranger(t, "x", cluster.Join{})
-	err := n.Join(ctx, b.Nodes[0].API(), text)
+	err := n.Join(ctx, b.Nodes[0].API(), text, false)
 	if err == nil || !strings.Contains(err.Error(), "does not show the authority that the join token names") {
 		t.Errorf("the token of another cluster: %v", err)
 	}
-	if err := n.Join(ctx, a.Nodes[0].API(), text); err != nil {
+	if err := n.Join(ctx, a.Nodes[0].API(), text, false); err != nil {
 		t.Errorf("the token afterwards: %v", err)
 	}
 }
@@ -118,19 +118,19 @@ func TestClusterKeys(t *testing.T) {
 	c := harness.Start(t, harness.Options{Nodes: 1})
 	api := c.Nodes[0].API()
 	other := stranger(t, "a", cluster.Join{Key: strings.Repeat("x", 40)})
-	if err := other.Join(ctx, api, ""); err == nil || !strings.Contains(err.Error(), "does not prove the cluster key") {
+	if err := other.Join(ctx, api, "", false); err == nil || !strings.Contains(err.Error(), "does not prove the cluster key") {
 		t.Errorf("another key: %v", err)
 	}
 	none := harness.Start(t, harness.Options{Nodes: 1, NoKey: true})
 	n := stranger(t, "a", cluster.Join{Key: harness.Key})
-	if err := n.Join(ctx, none.Nodes[0].API(), ""); err == nil || !strings.Contains(err.Error(), "does not prove the cluster key") {
+	if err := n.Join(ctx, none.Nodes[0].API(), "", false); err == nil || !strings.Contains(err.Error(), "does not prove the cluster key") {
 		t.Errorf("a member without a key: %v", err)
 	}
-	if err := n.Join(ctx, api, ""); err != nil {
+	if err := n.Join(ctx, api, "", false); err != nil {
 		t.Fatal(err)
 	}
 	member(t, n)
-	refused(t, "the ID of a member", "member already", stranger(t, "a", cluster.Join{Key: harness.Key}).Join(ctx, api, ""))
+	refused(t, "the ID of a member", "member already", stranger(t, "a", cluster.Join{Key: harness.Key}).Join(ctx, api, "", false))
 	if _, err := cluster.Open(cluster.Config{DataDir: t.TempDir(), ClusterAddr: "127.0.0.1:0", Join: cluster.Join{Key: "short"}}); err == nil || !strings.Contains(err.Error(), "at least 32") {
 		t.Errorf("a short key: %v", err)
 	}
@@ -145,7 +145,7 @@ func TestSecretsStayOnDisk(t *testing.T) {
 	c := harness.Start(t, harness.Options{Nodes: 1, NoKey: true, Tune: cluster.Tuning{SnapshotThreshold: 1, SnapshotInterval: 50 * time.Millisecond}})
 	text := c.JoinToken(time.Hour)
 	n := stranger(t, "a", cluster.Join{})
-	if err := n.Join(ctx, c.Nodes[0].API(), text); err != nil {
+	if err := n.Join(ctx, c.Nodes[0].API(), text, false); err != nil {
 		t.Fatal(err)
 	}
 	member(t, n)

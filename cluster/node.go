@@ -59,8 +59,8 @@ type pipeline struct {
 	reads    rounds // this node's, asked of the leader
 	confirms rounds // the leader's own
 	quorum   rounds // whether one is in reach
-	contacts contacts
-	near     atomic.Pointer[raft.ServerID] // the voter that answered a question for its term last
+	tending
+	near atomic.Pointer[raft.ServerID] // the voter that answered a question for its term last
 }
 
 // lifetime counts the goroutines of a node.

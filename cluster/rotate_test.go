@@ -113,7 +113,7 @@ func TestRotationWaits(t *testing.T) {
 	t.Parallel()
 	c := harness.Start(t, harness.Options{Nodes: 3, NoKey: true})
 	gone := stranger(t, "gone", cluster.Join{})
-	if err := gone.Join(ctx, c.Nodes[0].API(), c.JoinToken(time.Hour)); err != nil {
+	if err := gone.Join(ctx, c.Nodes[0].API(), c.JoinToken(time.Hour), false); err != nil {
 		t.Fatal(err)
 	}
 	member(t, gone)
@@ -139,11 +139,11 @@ func TestRotationWaits(t *testing.T) {
 	away.Start()
 	rotated(t, c, old)
 	create(c, away, 0)
-	err := gone.Join(ctx, c.Leader().API(), "")
+	err := gone.Join(ctx, c.Leader().API(), "", false)
 	if err == nil || gone.Signer() != old.Fingerprint {
 		t.Errorf("a node that was taken out before: %v", err)
 	}
-	if err := gone.Join(ctx, c.Leader().API(), c.JoinToken(time.Hour)); err != nil {
+	if err := gone.Join(ctx, c.Leader().API(), c.JoinToken(time.Hour), false); err != nil {
 		t.Errorf("with a new token: %v", err)
 	}
 	member(t, gone)
@@ -169,11 +169,11 @@ func TestCredentialsOfBeforeARotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	harness.Await(t, "the first step is taken", func() bool { return l.Authorities() == 2 })
-	refused(t, "credentials of before", "join with a new join token", bearer.Join(ctx, l.API(), ""))
-	if err := bearer.Join(ctx, l.API(), c.JoinToken(time.Hour)); err != nil {
+	refused(t, "credentials of before", "join with a new join token", bearer.Join(ctx, l.API(), "", false))
+	if err := bearer.Join(ctx, l.API(), c.JoinToken(time.Hour), false); err != nil {
 		t.Errorf("with a new token: %v", err)
 	}
-	if err := keeper.Join(ctx, l.API(), ""); err != nil {
+	if err := keeper.Join(ctx, l.API(), "", false); err != nil {
 		t.Errorf("with the cluster key: %v", err)
 	}
 	away.Start()

@@ -37,7 +37,7 @@ func (n *Node) Status() fsm.ClusterStatus {
 	for _, s := range f.Configuration().Servers {
 		sv := fsm.Server{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: s.ID == id && id != "", Skew: skews[string(s.ID)]}
 		if st.IsLeader && sv.ID != n.self.ID {
-			sv.LastSeen = n.contacts.last(sv.ID)
+			sv.LastSeen = n.roster.last(sv.ID)
 		}
 		st.Servers = append(st.Servers, sv)
 	}

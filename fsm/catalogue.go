@@ -25,6 +25,8 @@ const (
 	KindPutJoinToken   Kind = 30
 	KindUseJoinToken   Kind = 31
 	KindPutTrust       Kind = 32
+	KindPutAutopilot   Kind = 33
+	KindAdmitNode      Kind = 34
 	KindTransact       Kind = 50
 	KindNoteFailure    Kind = 51
 	KindUnlockUser     Kind = 52
@@ -63,6 +65,8 @@ var catalogue = map[Kind]func() Command{
 	KindPutJoinToken:   func() Command { return new(PutJoinToken) },
 	KindUseJoinToken:   func() Command { return new(UseJoinToken) },
 	KindPutTrust:       func() Command { return new(PutTrust) },
+	KindPutAutopilot:   func() Command { return new(PutAutopilot) },
+	KindAdmitNode:      func() Command { return new(AdmitNode) },
 	KindTransact:       func() Command { return new(Transact) },
 	KindNoteFailure:    func() Command { return new(NoteFailure) },
 	KindUnlockUser:     func() Command { return new(UnlockUser) },
@@ -167,3 +171,9 @@ func (*UnlockUser) Kind() Kind { return KindUnlockUser }
 
 // Kind implements Command.
 func (*Once) Kind() Kind { return KindOnce }
+
+// Kind implements Command.
+func (*PutAutopilot) Kind() Kind { return KindPutAutopilot }
+
+// Kind implements Command.
+func (*AdmitNode) Kind() Kind { return KindAdmitNode }

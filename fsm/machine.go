@@ -38,10 +38,10 @@ type Machine struct {
 	repeats
 	policies map[string]policy.Policy
 	roles    map[string]role.Role
-	members  map[string]Member
-	joining  admission
-	audit    *audit.Table // never nil
-	decoded  commandBuffer
+	membership
+	joining admission
+	audit   *audit.Table // never nil
+	decoded commandBuffer
 }
 
 // position is how far a machine is.
@@ -61,14 +61,14 @@ type repeats struct {
 // New returns the empty machine that every log starts from.
 func New() *Machine {
 	m := &Machine{
-		changes:  changes{last: map[string]uint64{}},
-		repeats:  repeats{sessions: map[SessionID]*session{}, answers: answer.New()},
-		policies: map[string]policy.Policy{},
-		roles:    map[string]role.Role{},
-		mounting: newMounting(),
-		members:  map[string]Member{},
-		joining:  newAdmission(),
-		audit:    &audit.Table{},
+		changes:    changes{last: map[string]uint64{}},
+		repeats:    repeats{sessions: map[SessionID]*session{}, answers: answer.New()},
+		policies:   map[string]policy.Policy{},
+		roles:      map[string]role.Role{},
+		mounting:   newMounting(),
+		membership: newMembership(),
+		joining:    newAdmission(),
+		audit:      &audit.Table{},
 	}
 	m.plant(forest.New())
 	return m

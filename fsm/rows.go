@@ -32,6 +32,8 @@ const (
 	// Of these there are few, mostly none.
 	RowJoinToken RowKind = 30
 	RowTrust     RowKind = 31
+	RowAutopilot RowKind = 32
+	RowBirth     RowKind = 33
 	// What mounts keep, and failed logins.
 	RowStored   RowKind = 50
 	RowFailures RowKind = 51
@@ -72,12 +74,12 @@ type ResultRow struct {
 // Frozen is an image of a Machine at one index. It may be read on another goroutine
 // while the machine goes on.
 type Frozen struct {
+	memberRows
 	header   HeaderRow
 	sessions []SessionRow
 	policies []policy.Policy
 	roles    []role.Role
 	mounting frozenMounting
-	members  []Member
 	changes  []Change
 	forest   *forest.Frozen
 	joins    []JoinToken
@@ -95,16 +97,16 @@ func (m *Machine) Freeze() *Frozen {
 			ClusterID: m.identity.ClusterID, ClusterName: m.identity.ClusterName, Salt: m.identity.Salt,
 			Floor: m.changes.floor,
 		},
-		policies: sortedValues(m.policies),
-		roles:    sortedValues(m.roles),
-		mounting: m.mounting.freeze(),
-		members:  m.Members(),
-		changes:  m.changes.rows(),
-		forest:   m.forest.Freeze(),
-		joins:    m.joining.rows(),
-		trust:    m.joining.trustRows(),
-		audit:    m.audit,
-		answers:  m.answers.Freeze(),
+		policies:   sortedValues(m.policies),
+		roles:      sortedValues(m.roles),
+		mounting:   m.mounting.freeze(),
+		memberRows: m.membership.rows(),
+		changes:    m.changes.rows(),
+		forest:     m.forest.Freeze(),
+		joins:      m.joining.rows(),
+		trust:      m.joining.trustRows(),
+		audit:      m.audit,
+		answers:    m.answers.Freeze(),
 	}
 	f.header.Forest = f.forest.Header()
 	ids := slices.SortedFunc(maps.Keys(m.sessions), func(a, b SessionID) int { return slices.Compare(a[:], b[:]) })
@@ -180,6 +182,12 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 		return err
 	}
 	if err := rowsOf(RowTrust, f.trust, yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowAutopilot, f.autopilot, yield); err != nil {
+		return err
+	}
+	if err := rowsOf(RowBirth, f.births, yield); err != nil {
 		return err
 	}
 	if err := f.mounting.stored(yield); err != nil {
@@ -301,6 +309,10 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, func(t JoinToken) error { return putOnce(m.joining.tokens, t.Hash, t) })
 	case RowTrust:
 		return decodeRow(body, m.joining.restoreTrust)
+	case RowAutopilot:
+		return decodeRow(body, m.membership.restore)
+	case RowBirth:
+		return decodeRow(body, func(b Birth) error { return putOnce(m.births, b.Node, b.Birth) })
 	case RowStored:
 		return decodeRow(body, m.restoreStored)
 	case RowFailures:

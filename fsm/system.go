@@ -15,6 +15,7 @@ func (c *AnnounceMember) apply(m *Machine, _ *applyContext) Result {
 		return refuse(Invalid, "a member needs an id")
 	case c.Removed:
 		delete(m.members, c.Member.ID)
+		delete(m.membership.births, c.Member.ID)
 	default:
 		m.members[c.Member.ID] = c.Member
 	}

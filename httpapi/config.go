@@ -32,8 +32,9 @@ type Store interface {
 type Cluster interface {
 	Status() fsm.ClusterStatus
 	Init(ctx context.Context, c fsm.Initialize) error
-	// Join takes a join token, or "" to get in by what the node has.
-	Join(ctx context.Context, apiAddr, token string) error
+	// Join takes a join token, or "" to get in by what the node has. nonVoter: replicate without a
+	// vote, for ever.
+	Join(ctx context.Context, apiAddr, token string, nonVoter bool) error
 	RemovePeer(ctx context.Context, id string) error
 	StepDown(ctx context.Context) error
 }
@@ -48,14 +49,26 @@ type Trust interface {
 	TrustStatus(ctx context.Context) (fsm.TrustStatus, error)
 }
 
+// Autopilot is what the routes of the autopilot ask of the node.
+type Autopilot interface {
+	// AutopilotStatus is what the leader makes of the members.
+	AutopilotStatus(ctx context.Context) (fsm.AutopilotStatus, error)
+}
+
+// Operations are what operators ask of the node besides. What is nil is not served.
+type Operations struct {
+	Trust     Trust
+	Autopilot Autopilot
+}
+
 // Config is what New needs. Zero values are documented.
 type Config struct {
 	Store   Store
 	Cluster Cluster
-	Trust   Trust        // nil: the node's links are none of the API's business
-	Logger  hclog.Logger // nil: none
-	Now     func() time.Time
-	Rand    io.Reader
+	Operations
+	Logger hclog.Logger // nil: none
+	Now    func() time.Time
+	Rand   io.Reader
 	// DefaultTTL and MaxTTL are the system's; 0: 768 h.
 	DefaultTTL, MaxTTL time.Duration
 	Version            string

@@ -130,7 +130,10 @@ func (c *fakeCluster) Init(ctx context.Context, init fsm.Initialize) error {
 	return err
 }
 
-func (c *fakeCluster) Join(_ context.Context, addr, token string) error {
+func (c *fakeCluster) Join(_ context.Context, addr, token string, nonVoter bool) error {
+	if nonVoter {
+		token += " without a vote"
+	}
 	c.asked = append(c.asked, strings.TrimSpace("join "+addr+" "+token))
 	return c.err
 }

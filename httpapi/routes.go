@@ -76,6 +76,8 @@ var routes = []route{
 	{path: "sys/ha-status", local: true, ops: ops{acl.Read: read(haStatus)}},
 	{path: "sys/step-down", sudo: true, ops: ops{acl.Update: query(nil, stepDown)}},
 	{path: "sys/storage/raft/configuration", local: true, ops: ops{acl.Read: read(raftConfiguration)}},
+	{path: "sys/storage/raft/autopilot/configuration", ops: ops{acl.Read: read(readAutopilot), acl.Update: write(autopilotFields, writeAutopilot)}},
+	{path: "sys/storage/raft/autopilot/state", local: true, ops: ops{acl.Read: read(autopilotState)}},
 	{path: "sys/storage/raft/join", open: true, ops: ops{acl.Update: query(joinFields, joinRaft)}},
 	{path: "sys/storage/raft/remove-peer", ops: ops{acl.Update: query(removePeerFields, removePeer)}},
 	{path: "sys/internal/counters/tokens", ops: ops{acl.Read: read(countTokens)}},

@@ -115,7 +115,7 @@ func joinRaft(rq *request) (*response, error) {
 	if addr == "" {
 		return nil, invalid("leader_api_addr must be specified")
 	}
-	if err := rq.api.cluster.Join(rq.ctx, addr, rq.text("join_token")); err != nil {
+	if err := rq.api.cluster.Join(rq.ctx, addr, rq.text("join_token"), rq.boolean("non_voter")); err != nil {
 		return nil, err
 	}
 	return &response{bare: map[string]any{"joined": true}}, nil

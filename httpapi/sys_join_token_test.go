@@ -37,7 +37,7 @@ func (f *fakeTrust) MintJoinToken() (string, fsm.JoinHash, error) {
 func trusting(t *testing.T, f *fakeTrust) *server {
 	s := newServer(t)
 	var err error
-	s.handler, err = New(Config{Store: s.store, Cluster: s.cluster, Trust: f, Now: func() time.Time { return s.clock }})
+	s.handler, err = New(Config{Store: s.store, Cluster: s.cluster, Operations: Operations{Trust: f}, Now: func() time.Time { return s.clock }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,8 @@ func TestClusterControl(t *testing.T) {
 	s.post("", "sys/storage/raft/join", obj{}).refused(400, "leader_api_addr")
 	s.post("", "sys/storage/raft/join", obj{"leader_api_addr": "http://b"}).want(200).is("joined", true)
 	s.post("", "sys/storage/raft/join", obj{"leader_api_addr": "http://b", "join_token": "gjt.x"}).want(200).is("joined", true)
-	if got := s.cluster.asked; !slices.Equal(got, []string{"step down", "remove n2", "join http://b", "join http://b gjt.x"}) {
+	s.post("", "sys/storage/raft/join", obj{"leader_api_addr": "http://b", "non_voter": true}).want(200).is("joined", true)
+	if got := s.cluster.asked; !slices.Equal(got, []string{"step down", "remove n2", "join http://b", "join http://b gjt.x", "join http://b  without a vote"}) {
 		t.Errorf("the cluster was asked to %q", got)
 	}
 	s.cluster.err = fsm.Errorf(fsm.Unavailable, "no leader")

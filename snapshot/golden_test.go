@@ -66,6 +66,7 @@ func writeFixtures(t *testing.T) {
 		"all-kinds":  sample(t, 40).machine,
 		"joining":    sample(t, 1).machine,
 		"audit":      sample(t, 2).machine,
+		"members":    sample(t, 2).machine,
 		"reclaiming": reclaiming(t).machine,
 		"answers":    answering(t).machine,
 	} {

@@ -105,6 +105,12 @@ func sample(t testing.TB, tokens int) *builder {
 	} {
 		b.apply(fsm.Group{}, c)
 	}
+	clean, quorum := true, uint64(3)
+	b.apply(fsm.Group{},
+		&fsm.PutAutopilot{Caller: b.caller(), CleanupDeadServers: &clean, MinQuorum: &quorum},
+		&fsm.AdmitNode{Node: fsm.Birth{Node: "n1", Birth: "b1"}},
+		&fsm.AdmitNode{Node: fsm.Birth{Node: "n0", Birth: "b0"}},
+	)
 	b.grow(0, tokens, sampleRoot)
 	b.apply(fsm.Group{Session: session, Low: 1}, &fsm.UseToken{Caller: b.caller()})
 	return b

@@ -57,13 +57,14 @@ type Cluster struct {
 // Node is one node, running or not.
 type Node struct {
 	*cluster.Node
-	Name string
-	c    *Cluster
-	dir  string
-	addr string // of its cluster port; a restart keeps it
-	join string // its join token, if nodes need one
-	api  *httptest.Server
-	off  atomic.Int64 // how wrong its clock is
+	Name     string
+	c        *Cluster
+	dir      string
+	addr     string // of its cluster port; a restart keeps it
+	join     string // its join token, if nodes need one
+	nonVoter bool
+	api      *httptest.Server
+	off      atomic.Int64 // how wrong its clock is
 
 	mu      sync.Mutex // guards Node, addr and handler
 	handler http.Handler
@@ -86,14 +87,17 @@ func Start(t testing.TB, o Options) *Cluster {
 	return c
 }
 
+// NonVoter makes Add start a node that gets no vote.
+const NonVoter = true
+
 // Add starts one more node; it joins by itself, unless it is the first.
-func (c *Cluster) Add(name string) *Node {
+func (c *Cluster) Add(name string, nonVoter ...bool) *Node {
 	c.T.Helper()
 	addr, err := freeAddr()
 	if err != nil {
 		c.T.Fatal(err)
 	}
-	n := &Node{Name: name, c: c, dir: filepath.Join(c.T.TempDir(), name), addr: addr}
+	n := &Node{Name: name, c: c, dir: filepath.Join(c.T.TempDir(), name), addr: addr, nonVoter: len(nonVoter) > 0 && nonVoter[0]}
 	if c.opts.NoKey && len(c.Nodes) > 0 {
 		n.join = c.JoinToken(time.Hour)
 	}
@@ -204,6 +208,7 @@ func (n *Node) open() (*cluster.Node, error) {
 	if cfg.Join.Token = n.join; !n.c.opts.NoKey {
 		cfg.Join.Key = Key
 	}
+	cfg.Join.NonVoter = n.nonVoter
 	return cluster.Open(cfg)
 }
 
