@@ -30,6 +30,10 @@ const (
 	callAuthority byte = 9
 	callTerm      byte = 11
 	callAutopilot byte = 12
+	callRestore   byte = 20 // the snapshot follows its frame
+	callHash      byte = 21
+	callCheck     byte = 22
+	callCheckAll  byte = 23
 
 	statusOK        byte = 0
 	statusNotLeader byte = 1 // certainly nothing happened
@@ -138,9 +142,14 @@ func (c *calls) serve(conn net.Conn, peer string) {
 func (c *calls) answer(ctx context.Context, st *yamux.Stream) {
 	defer st.Close()
 	st.SetDeadline(time.Now().Add(requestTimeout))
-	kind, arg, err := readFrame(bufio.NewReaderSize(st, 4096))
+	in := bufio.NewReaderSize(st, 4096)
+	kind, arg, err := readFrame(in)
 	if err != nil {
 		c.node.log.Warn("bad call", "from", st.RemoteAddr(), "error", err)
+		return
+	}
+	if kind == callRestore {
+		c.node.answerRestore(ctx, st, in, arg)
 		return
 	}
 	status, out := c.result(ctx, kind, arg)

@@ -60,6 +60,7 @@ type pipeline struct {
 	confirms rounds // the leader's own
 	quorum   rounds // whether one is in reach
 	tending
+	backups
 	near atomic.Pointer[raft.ServerID] // the voter that answered a question for its term last
 }
 
@@ -100,6 +101,8 @@ func Open(cfg Config) (*Node, error) {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.replica = newReplica(n.log)
 	n.replica.closing, n.replica.dir = n.ctx.Done(), cfg.DataDir
+	n.backups = newBackups()
+	sweepSpool(cfg.DataDir)
 	n.lead = newLeadership(time.Now())
 	n.proposer = newProposer(n)
 	n.clocks, n.wrongClock = newClocks(&n.cfg), make(chan struct{}, 1)

@@ -107,7 +107,7 @@ func (n *Node) confirm(time.Time) (uint64, error) {
 			return 0, errNotLeader
 		}
 	}
-	if !n.leads(t.term) {
+	if !n.leads(t.term) || n.replica.isHeld() {
 		return 0, errNotLeader
 	}
 	return index, nil
@@ -234,7 +234,7 @@ func (n *Node) indexFor(asker string, arg []byte) (uint64, bool) {
 		return 0, false
 	}
 	index := n.raft().CommitIndex()
-	return index, n.leads(t.term)
+	return index, n.leads(t.term) && !n.replica.isHeld()
 }
 
 // instant answers a call that waits for nothing, and reports whether it is one.

@@ -23,9 +23,8 @@ type replica struct {
 	machine *fsm.Machine
 
 	applied atomic.Uint64
-	waitMu  sync.Mutex
-	waiters []waiter
-	woken   chan struct{} // something was applied: for the leader's own loops
+	waiting
+	woken chan struct{} // something was applied: for the leader's own loops
 
 	log     hclog.Logger
 	failed  chan error
@@ -33,6 +32,14 @@ type replica struct {
 	stopped chan struct{}   // closed when broken
 	closing <-chan struct{} // closed with the node; nil: never
 	dir     string          // where Raft keeps snapshots
+
+	restoring
+}
+
+// waiting is who waits for an index.
+type waiting struct {
+	waitMu  sync.Mutex
+	waiters []waiter
 }
 
 // waiter waits until index is applied.
@@ -174,7 +181,7 @@ func (r *replica) forget(done chan struct{}) {
 func (r *replica) view(f func(*fsm.Machine)) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	f(r.machine)
+	f(r.seen())
 }
 
 // Snapshot implements raft.FSM: an image in O(pages), written later by Persist.
@@ -199,7 +206,7 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 		return err
 	}
 	r.mu.Lock()
-	r.machine = m
+	r.swap(m)
 	r.mu.Unlock()
 	r.wake(m.Index())
 	r.log.Info("restored a snapshot", "index", m.Index(), "took", time.Since(begin))

@@ -54,10 +54,11 @@ type membership struct {
 	autopilot Autopilot
 	set       bool              // autopilot is not the default
 	births    map[string]string // by node ID
+	joining   admission
 }
 
 func newMembership() membership {
-	return membership{members: map[string]Member{}, autopilot: DefaultAutopilot(), births: map[string]string{}}
+	return membership{members: map[string]Member{}, autopilot: DefaultAutopilot(), births: map[string]string{}, joining: newAdmission()}
 }
 
 // memberRows is a membership in the rows of a snapshot.
@@ -65,10 +66,12 @@ type memberRows struct {
 	members   []Member
 	autopilot []Autopilot
 	births    []Birth
+	joins     []JoinToken
+	trust     []Trust
 }
 
 func (ms *membership) rows() memberRows {
-	return memberRows{members: sortedValues(ms.members), autopilot: ms.autopilotRows(), births: ms.birthRows()}
+	return memberRows{members: sortedValues(ms.members), autopilot: ms.autopilotRows(), births: ms.birthRows(), joins: ms.joining.rows(), trust: ms.joining.trustRows()}
 }
 
 // autopilotRows is the configuration as a list of at most one row.

@@ -36,6 +36,12 @@ const (
 	KindPutAuditHeader    Kind = 62
 	KindDeleteAuditHeader Kind = 63
 
+	KindCheckpoint        Kind = 70
+	KindConfirmCheckpoint Kind = 71
+	KindPutSchedule       Kind = 72
+	KindDeleteSchedule    Kind = 73
+	KindNoteSnapshot      Kind = 74
+
 	KindOnce Kind = 90
 )
 
@@ -76,7 +82,12 @@ var catalogue = map[Kind]func() Command{
 	KindPutAuditHeader:    func() Command { return new(PutAuditHeader) },
 	KindDeleteAuditHeader: func() Command { return new(DeleteAuditHeader) },
 
-	KindOnce: func() Command { return new(Once) },
+	KindOnce:              func() Command { return new(Once) },
+	KindCheckpoint:        func() Command { return new(Checkpoint) },
+	KindConfirmCheckpoint: func() Command { return new(ConfirmCheckpoint) },
+	KindPutSchedule:       func() Command { return new(PutSchedule) },
+	KindDeleteSchedule:    func() Command { return new(DeleteSchedule) },
+	KindNoteSnapshot:      func() Command { return new(NoteSnapshot) },
 }
 
 // Kind implements Command.

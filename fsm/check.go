@@ -64,6 +64,9 @@ func (m *Machine) checkRest() error {
 	if err := m.joining.check(); err != nil {
 		return err
 	}
+	if err := m.upkeep.check(); err != nil {
+		return err
+	}
 	if err := m.audit.Check(); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type Machine struct {
 	policies map[string]policy.Policy
 	roles    map[string]role.Role
 	membership
-	joining admission
+	upkeep  upkeep
 	audit   *audit.Table // never nil
 	decoded commandBuffer
 }
@@ -67,7 +67,7 @@ func New() *Machine {
 		roles:      map[string]role.Role{},
 		mounting:   newMounting(),
 		membership: newMembership(),
-		joining:    newAdmission(),
+		upkeep:     newUpkeep(),
 		audit:      &audit.Table{},
 	}
 	m.plant(forest.New())

@@ -41,6 +41,9 @@ const (
 	RowAuditDevice RowKind = 60
 	RowAuditHeader RowKind = 61
 
+	RowLineage  RowKind = 70
+	RowSchedule RowKind = 71
+
 	RowAnswer RowKind = 90
 )
 
@@ -82,8 +85,7 @@ type Frozen struct {
 	mounting frozenMounting
 	changes  []Change
 	forest   *forest.Frozen
-	joins    []JoinToken
-	trust    []Trust
+	upkeep   upkeepRows
 	audit    *audit.Table
 	answers  []*answer.Record
 }
@@ -103,8 +105,7 @@ func (m *Machine) Freeze() *Frozen {
 		memberRows: m.membership.rows(),
 		changes:    m.changes.rows(),
 		forest:     m.forest.Freeze(),
-		joins:      m.joining.rows(),
-		trust:      m.joining.trustRows(),
+		upkeep:     m.upkeep.freeze(),
 		audit:      m.audit,
 		answers:    m.answers.Freeze(),
 	}
@@ -200,6 +201,9 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 		return err
 	}
 	if err := rowsOf(RowAuditHeader, f.audit.Headers, yield); err != nil {
+		return err
+	}
+	if err := f.upkeep.yield(yield); err != nil {
 		return err
 	}
 	for _, r := range f.answers {
@@ -327,6 +331,10 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 			m.audit = &audit.Table{Devices: m.audit.Devices, Headers: append(m.audit.Headers, h)}
 			return nil
 		})
+	case RowLineage:
+		return decodeRow(body, m.upkeep.restoreLineage)
+	case RowSchedule:
+		return decodeRow(body, m.upkeep.restoreSchedule)
 	case RowAnswer:
 		return decodeRow(body, m.answers.Restore)
 	}

@@ -74,7 +74,9 @@ func (a *api) guard(fixed map[string]http.Handler, router http.Handler) http.Han
 		h := w.Header()
 		h["Cache-Control"], h["Content-Type"], h["Strict-Transport-Security"] = noStore, contentJSON, onlyTLS
 		defer func() {
-			if e := recover(); e != nil {
+			if e := recover(); e == http.ErrAbortHandler {
+				panic(e)
+			} else if e != nil {
 				a.log.Error("panic in a handler", "path", r.URL.Path, "panic", e, "stack", string(debug.Stack()))
 				a.writeFailure(w, fail(http.StatusInternalServerError, "internal error"))
 			}
@@ -113,7 +115,7 @@ func (a *api) adapt(rt *route) http.Handler {
 }
 
 func (a *api) serve(w http.ResponseWriter, rq *request, rt *route) (*response, error) {
-	if err := rq.read(w); err != nil {
+	if err := rq.read(w, rt); err != nil {
 		return nil, err
 	}
 	if err := a.awaitIndex(rq); err != nil {

@@ -53,7 +53,7 @@ func (m *metered) Read(p []byte) (int, error) {
 // meter counts the body of a request that may be large until the request is done.
 func (a *api) meter(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body == nil || 0 <= r.ContentLength && r.ContentLength <= smallBody {
+		if r.Body == nil || isFile(r.URL.Path) || 0 <= r.ContentLength && r.ContentLength <= smallBody {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -55,10 +55,22 @@ type Autopilot interface {
 	AutopilotStatus(ctx context.Context) (fsm.AutopilotStatus, error)
 }
 
+// Snapshots is what the routes of backups and of the check of all replicas ask of the node.
+type Snapshots interface {
+	// SaveSnapshot returns what writes the state as it is now. Its Write must be called.
+	SaveSnapshot(ctx context.Context) (fsm.Image, error)
+	// RestoreSnapshot makes what body yields the state of the cluster. Unless force is set, it must be
+	// a snapshot of this cluster. Invalid and Unavailable: nothing was changed.
+	RestoreSnapshot(ctx context.Context, body io.Reader, force bool) (fsm.Comeback, error)
+	// CheckReplicas compares the states of all nodes, and verifies each.
+	CheckReplicas(ctx context.Context) (fsm.CheckReport, error)
+}
+
 // Operations are what operators ask of the node besides. What is nil is not served.
 type Operations struct {
 	Trust     Trust
 	Autopilot Autopilot
+	Snapshots Snapshots
 }
 
 // Config is what New needs. Zero values are documented.

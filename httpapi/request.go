@@ -20,12 +20,13 @@ import (
 
 // request is one request on its way through the adapter and a handler.
 type request struct {
-	ctx  context.Context
-	api  *api
-	http *http.Request
-	op   acl.Operation
-	path string         // without /v1/; of a list, with a slash at its end
-	raw  map[string]any // body or query
+	ctx    context.Context
+	api    *api
+	http   *http.Request
+	writer http.ResponseWriter // of a route that reads a file
+	op     acl.Operation
+	path   string         // without /v1/; of a list, with a slash at its end
+	raw    map[string]any // body or query
 	values
 	id   token.ID      // what the client sent
 	wrap time.Duration // the answer is asked for wrapped
@@ -62,14 +63,16 @@ func (a *api) newRequest(ctx context.Context, r *http.Request) *request {
 }
 
 // read decodes verb, path, body and the headers that are part of the request.
-func (rq *request) read(w http.ResponseWriter) error {
+func (rq *request) read(w http.ResponseWriter, rt *route) error {
 	var err error
 	var query url.Values
 	if rq.op, query, err = operationOf(rq.http); err != nil {
 		return err
 	}
-	switch rq.op {
-	case acl.Update, acl.Patch:
+	switch {
+	case rt != nil && rt.file && rq.op == acl.Update:
+		rq.writer = w
+	case rq.op == acl.Update, rq.op == acl.Patch:
 		rq.raw, err = readBody(w, rq.http)
 	default:
 		if len(query) > 0 {

@@ -23,6 +23,8 @@ type response struct {
 	flat bool
 	// bare is the whole body, without envelope.
 	bare any
+	// file is the whole body, which is no JSON.
+	file *file
 	// mount is the top-level mount_type.
 	mount string
 }
@@ -108,6 +110,10 @@ func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
 	status := rs.status
 	if status == 0 {
 		status = http.StatusOK
+	}
+	if rs.file != nil {
+		a.sendFile(w, rq, rs.file)
+		return
 	}
 	if rs.bare != nil {
 		a.writeJSON(w, status, rs.bare)

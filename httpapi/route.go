@@ -17,6 +17,8 @@ type route struct {
 	open bool // needs no token
 	// local: answers from whatever this node knows, without a quorum.
 	local bool
+	// file: the body of an update is a file, which its handler reads, at the client's pace.
+	file bool
 	// whole: its list grows with the number of tokens.
 	whole bool
 	// exists tells a create from an update, where the reference does.

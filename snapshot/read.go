@@ -43,18 +43,25 @@ type Info struct {
 // put into the machine, all at the same time; rows are put in one after the other, in the order of
 // the file, so that what comes out does not depend on who was faster.
 func Read(r io.Reader) (*fsm.Machine, error) {
+	_, m, err := ReadInfo(r)
+	return m, err
+}
+
+// ReadInfo is Read, and says what the file holds.
+func ReadInfo(r io.Reader) (Info, *fsm.Machine, error) {
 	restorer := fsm.NewRestorer()
-	if _, err := scan(r, adder(restorer)); err != nil {
-		return nil, err
+	info, err := scan(r, adder(restorer))
+	if err != nil {
+		return info, nil, err
 	}
 	m, checks, err := restorer.Link()
 	if err == nil {
 		err = beside(checks)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return info, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return m, nil
+	return info, m, nil
 }
 
 // adder gives rows to a Restorer.

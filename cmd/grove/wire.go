@@ -76,7 +76,7 @@ func startNode(c nodeConfig) (*instance, error) {
 		closeAll()
 		return nil, plainly(err)
 	}
-	c.api.Store, c.api.Cluster, c.api.Trust, c.api.Autopilot, c.api.Version = in.node, in.node, in.node, in.node, version
+	c.api.Store, c.api.Cluster, c.api.Trust, c.api.Autopilot, c.api.Snapshots, c.api.Version = in.node, in.node, in.node, in.node, in.node, version
 	handler, err := httpapi.New(c.api)
 	if err != nil {
 		closeAll()

@@ -47,6 +47,7 @@ var libraries = map[string][]string{
 	"github.com/hashicorp/go-immutable-radix": {"fsm/storage"},
 	"github.com/klauspost/compress":           {"snapshot"},
 	"github.com/spf13/cobra":                  {"cmd"},
+	"github.com/schollz/progressbar":          {"cmd"},
 	"github.com/HdrHistogram":                 {"cmd"},
 	"gopkg.in/yaml.v3":                        {"cmd"},
 	"golang.org/x/crypto":                     {"engine"},
