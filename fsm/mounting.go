@@ -194,3 +194,10 @@ func (m *Machine) mountAt(path, uuid string) (mount.Mount, bool) {
 
 // shortPath is a mount's path as the API shows it: without "auth/".
 func shortPath(path string) string { return strings.TrimPrefix(path, "auth/") }
+
+// MountUnchanged reports whether the mount with that UUID is still at path, and nothing of it has
+// changed after epoch.
+func (m *Machine) MountUnchanged(path, uuid string, epoch uint64) bool {
+	_, ok := m.mountAt(path, uuid)
+	return ok && epoch >= m.changes.floor && epoch <= m.epoch && !m.changes.since(mountKey(path), epoch)
+}

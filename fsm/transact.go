@@ -87,8 +87,7 @@ func (c *Transact) asks() Caller { return c.Caller }
 // moved reports whether the ground on which the engine decided has moved: the mount was
 // changed, or something that was read.
 func (c *Transact) moved(m *Machine) bool {
-	epoch := c.Caller.Epoch
-	if _, ok := m.mountAt(c.Mount, c.UUID); !ok || epoch < m.changes.floor || epoch > m.epoch || m.changes.since(mountKey(c.Mount), epoch) {
+	if !m.MountUnchanged(c.Mount, c.UUID, c.Caller.Epoch) {
 		return true
 	}
 	s := m.stores[c.UUID]

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -30,6 +29,7 @@ type api struct {
 	now     func() time.Time
 	acls    aclCache
 	hashes  atomic.Pointer[hasher]
+	engines map[string]*engineType // by the type under which they are mounted
 	limits
 }
 
@@ -38,7 +38,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &api{cfg: cfg, store: cfg.Store, cluster: cfg.Cluster, log: cfg.Logger, now: cfg.Now, limits: newLimits(cfg.Limits)}
+	a := &api{cfg: cfg, store: cfg.Store, cluster: cfg.Cluster, log: cfg.Logger, now: cfg.Now, engines: compileEngines(cfg.Engines.Methods), limits: newLimits(cfg.Limits)}
 	m := mux.NewRouter().SkipClean(true)
 	fixed := map[string]http.Handler{}
 	for i := range routes {
@@ -124,6 +124,11 @@ func (a *api) serve(w http.ResponseWriter, rq *request, rt *route) (*response, e
 	if rt != nil && rt.open {
 		return a.serveOpen(rq, rt)
 	}
+	if rt == nil {
+		if found := a.locate(rq); found != nil && found.login {
+			return a.serveLogin(rq)
+		}
+	}
 	return a.admit(rq, rt)
 }
 
@@ -162,7 +167,11 @@ func (a *api) serveAuthenticated(rq *request, rt *route) (*response, error) {
 	if rq.id == "" {
 		return nil, errNoToken
 	}
-	if rt.reads(rq.op) && !(rt != nil && rt.local) && !rq.takesStale() {
+	known := rt
+	if known == nil {
+		known = a.locate(rq)
+	}
+	if known.reads(rq.op) && !(rt != nil && rt.local) && !rq.takesStale() {
 		if err := a.barrier(rq); err != nil {
 			return nil, err
 		}
@@ -199,11 +208,14 @@ func (rq *request) takesStale() bool {
 
 // attempt authorises and runs the request once.
 func (a *api) attempt(rq *request, rt *route) (*response, error) {
+	if rt == nil {
+		rt = a.locate(rq)
+	}
 	if err := a.authorize(rq, rt); err != nil {
 		return nil, err
 	}
 	if rt == nil {
-		return nil, noRoute(rq.path)
+		return nil, rq.noRoute()
 	}
 	op, err := rt.operation(rq)
 	switch {
@@ -217,14 +229,6 @@ func (a *api) attempt(rq *request, rt *route) (*response, error) {
 		}
 	}
 	return op.run(rq)
-}
-
-// noRoute answers an authorised request for a path that nothing serves.
-func noRoute(path string) error {
-	if strings.HasPrefix(path, "auth/token/") || strings.HasPrefix(path, "sys/") {
-		return errUnsupported
-	}
-	return fail(http.StatusNotFound, fmt.Sprintf("no handler for route %q. route entry not found.", path))
 }
 
 // charge takes a use for a read before it is served: the last use is served, and the

@@ -23,6 +23,9 @@ type Limits struct {
 	Wait time.Duration
 	// BodyBytes is how much of large request bodies is held at once; 0: 256 MiB.
 	BodyBytes int64
+	// LoginRate is how many logins a second one address may try at one mount, for long; 0: 100; negative:
+	// any number.
+	LoginRate int
 }
 
 const (
@@ -50,6 +53,7 @@ func (l *Limits) validate() error {
 	}
 	or(&l.Requests, usualRequests)
 	or(&l.Waiting, usualWaiting)
+	or(&l.LoginRate, usualLoginRate)
 	if l.Wait == 0 {
 		l.Wait = usualWait
 	}
@@ -64,6 +68,7 @@ type limits struct {
 	admission *admission // of requests with a token
 	lists     *admission // of answers that grow with the number of tokens
 	bodies    *budget
+	logins    *loginRate
 }
 
 func newLimits(l Limits) limits {
@@ -73,6 +78,7 @@ func newLimits(l Limits) limits {
 		admission: newAdmission(l.Requests, l.Waiting, l.Wait),
 		lists:     newAdmission(wholeLists, l.Waiting, listWait),
 		bodies:    b,
+		logins:    newLoginRate(l.LoginRate),
 	}
 }
 

@@ -286,7 +286,7 @@ func TestLimitsValidate(t *testing.T) {
 		}
 	}
 	var l Limits
-	if err := l.validate(); err != nil || l != (Limits{usualRequests, usualWaiting, usualWait, usualBodyBytes}) {
+	if err := l.validate(); err != nil || l != (Limits{usualRequests, usualWaiting, usualWait, usualBodyBytes, usualLoginRate}) {
 		t.Errorf("zero values: %+v, %v", l, err)
 	}
 }

@@ -4,8 +4,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gorilla/mux"
-
+	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/token"
@@ -32,7 +31,7 @@ func (a *api) authorize(rq *request, rt *route) error {
 	case !known:
 		rq.caller = token.Record{}
 		return errBadToken
-	case !admits(rq.caller.BoundCIDRs, rq.http.RemoteAddr):
+	case !engine.Admits(rq.caller.BoundCIDRs, rq.http.RemoteAddr):
 		return errDenied
 	}
 	if rules == nil {
@@ -51,7 +50,7 @@ func (rq *request) createOrUpdate(m *fsm.Machine, rt *route) {
 		return
 	}
 	rq.op = acl.Create
-	if rt.exists(m, mux.Vars(rq.http)["role_name"]) {
+	if rt.exists(rq, m) {
 		rq.op = acl.Update
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokengrove/grove/engine/catalogue"
 	"github.com/tokengrove/grove/fsm"
 )
 
@@ -57,7 +58,7 @@ func BenchmarkHandler(b *testing.B) {
 	clock := func() time.Time { return now }
 	store := &stillStore{fakeStore: &fakeStore{leader: fsm.New(), replica: fsm.New(), now: clock}}
 	cluster := &fakeCluster{store: store.fakeStore, status: fsm.ClusterStatus{NodeID: "n1"}}
-	handler, err := New(Config{Store: store, Cluster: cluster, Now: clock, Version: "1.2.3", RootTokenID: rootID, ClusterName: "bench"})
+	handler, err := New(Config{Store: store, Cluster: cluster, Now: clock, Version: "1.2.3", Genesis: Genesis{RootTokenID: rootID, ClusterName: "bench"}, Engines: Engines{Methods: catalogue.Methods()}})
 	if err != nil {
 		b.Fatal(err)
 	}

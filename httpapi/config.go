@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/fsm"
 )
 
@@ -84,10 +85,21 @@ type Config struct {
 	// DefaultTTL and MaxTTL are the system's; 0: 768 h.
 	DefaultTTL, MaxTTL time.Duration
 	Version            string
-	ClusterName        string // of a cluster that is initialized here; "": a random one
-	// RootTokenID is the ID of the root token that init makes; "": minted.
-	RootTokenID string
-	Limits      Limits
+	Genesis            Genesis
+	Limits             Limits
+	Engines            Engines
+}
+
+// Genesis is what a cluster starts with that is initialized here.
+type Genesis struct {
+	ClusterName string // "": a random one
+	RootTokenID string // the ID of the root token; "": minted
+}
+
+// Engines are what can be mounted, and what engines need of the node.
+type Engines struct {
+	Methods map[string]engine.Method // by type
+	Sealer  engine.Sealer
 }
 
 // systemTTL is the reference's default of both TTLs.

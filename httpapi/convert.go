@@ -23,6 +23,7 @@ const (
 	strs    kind = 5 // a list, or a string with commas
 	list    kind = 6 // a list; a string is one element
 	pairs   kind = 7 // a map of strings
+	object  kind = 8 // a map as it was sent
 )
 
 func (k kind) convert(v any) (any, error) {
@@ -39,6 +40,14 @@ func (k kind) convert(v any) (any, error) {
 		return toStrings(v, true)
 	case list:
 		return toStrings(v, false)
+	case object:
+		if v == nil {
+			return map[string]any{}, nil
+		}
+		if m, ok := v.(map[string]any); ok {
+			return m, nil
+		}
+		return nil, fmt.Errorf("'' expected a map, got '%s'", reflect.TypeOf(v).Kind())
 	}
 	return toPairs(v)
 }

@@ -30,6 +30,7 @@ type request struct {
 	values
 	id   token.ID      // what the client sent
 	wrap time.Duration // the answer is asked for wrapped
+	site *site         // below a mount with an engine; nil: elsewhere
 	evaluation
 	outcome
 }
@@ -43,6 +44,8 @@ type evaluation struct {
 	decision acl.Decision
 	// fresh: the replica has passed a barrier since the request came.
 	fresh bool
+	// counted: the attempt to log in has been taken from the client's share.
+	counted bool
 }
 
 // outcome is what a request has done so far, and what its answer has to say besides data.

@@ -63,7 +63,7 @@ func authOf(id token.ID, rec *token.Record, ttl time.Duration) *auth {
 	policies := orEmpty(rec.Policies)
 	return &auth{
 		ClientToken: id, Accessor: rec.Accessor, Policies: policies, TokenPolicies: policies, Metadata: rec.Meta,
-		LeaseDuration: wholeSeconds(ttl), Renewable: rec.Renewable, TokenType: rec.Type.String(), Orphan: rec.Orphan(), NumUses: rec.NumUses,
+		LeaseDuration: wholeSeconds(ttl), Renewable: rec.Renewable, EntityID: rec.Login.Entity, TokenType: rec.Type.String(), Orphan: rec.Orphan(), NumUses: rec.NumUses,
 	}
 }
 

@@ -22,7 +22,9 @@ type route struct {
 	// whole: its list grows with the number of tokens.
 	whole bool
 	// exists tells a create from an update, where the reference does.
-	exists func(m *fsm.Machine, name string) bool
+	exists func(rq *request, m *fsm.Machine) bool
+	// login: a path of a login method that needs no token.
+	login bool
 }
 
 // operation is what a route does for one operation.
@@ -65,7 +67,7 @@ func (rt *route) operation(rq *request) (operation, error) {
 		return op, errOperation
 	}
 	var err error
-	rq.values, rq.ignored, rq.replaced, err = op.fields.decode(rq.raw, mux.Vars(rq.http))
+	rq.values, rq.ignored, rq.replaced, err = op.fields.decode(rq.raw, rq.captured())
 	return op, err
 }
 
@@ -87,3 +89,11 @@ func self(s schema, f func(*request) (*response, error)) operation {
 }
 
 type ops = map[acl.Operation]operation
+
+// captured are the variables of the path.
+func (rq *request) captured() map[string]string {
+	if rq.site != nil {
+		return rq.site.vars
+	}
+	return mux.Vars(rq.http)
+}

@@ -89,7 +89,13 @@ var routes = []route{
 	// What is mounted.
 	{path: "sys/auth" + slash, ops: ops{acl.Read: read(listAuth)}},
 	{path: "sys/auth/" + mountAt + "/tune", sudo: true, ops: ops{acl.Read: read(readTune), acl.Update: write(tuneFields, tuneAuth)}},
-	{path: "sys/auth/" + mountAt, sudo: true, ops: ops{acl.Read: read(readAuth)}},
+	{path: "sys/auth/" + mountAt, sudo: true, ops: ops{
+		acl.Read: query(enableFields, readAuth), acl.Update: write(enableFields, enableAuth), acl.Delete: write(enableFields, disableAuth),
+	}},
+	{path: "sys/remount", sudo: true, ops: ops{acl.Update: write(remountFields, remount)}},
+	{path: "sys/remount/status/{migration_id:.+}", ops: ops{acl.Read: read(remountStatus)}},
+	{path: "sys/locked-users", ops: ops{acl.Read: query(lockedFields, listLockedUsers)}},
+	{path: "sys/locked-users/{mount_accessor}/unlock/{alias_identifier:.+}", ops: ops{acl.Update: write(unlockFields, unlockUser)}},
 	{path: "sys/mounts" + slash, ops: ops{acl.Read: read(listMounts)}},
 	{path: "sys/mounts/auth/" + mountAt + "/tune", ops: ops{acl.Read: read(readTune), acl.Update: write(tuneFields, tuneAuth)}},
 }

@@ -45,12 +45,12 @@ func (a *api) genesis() (token.ID, *fsm.Initialize, error) {
 		return "", nil, err
 	}
 	m := minter{r: a.cfg.Rand}
-	c := &fsm.Initialize{ClusterName: a.cfg.ClusterName, ClusterID: m.uuid(), Policies: []policy.Policy{p}}
+	c := &fsm.Initialize{ClusterName: a.cfg.Genesis.ClusterName, ClusterID: m.uuid(), Policies: []policy.Policy{p}}
 	m.read(c.Salt[:])
 	if c.ClusterName == "" {
 		c.ClusterName = "grove-cluster-" + c.ClusterID[:8]
 	}
-	id := either(token.ID(a.cfg.RootTokenID), m.id())
+	id := either(token.ID(a.cfg.Genesis.RootTokenID), m.id())
 	c.Root = token.Record{
 		Hash: c.Salt.Hash(id), Accessor: m.accessor(), Type: token.Service, DisplayName: "root",
 		Policies: []string{policy.Root}, Path: rootPath,

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/hex"
 	"strings"
 
 	"github.com/tokengrove/grove/fsm"
@@ -10,17 +11,34 @@ import (
 // tokenMount is where the token store is mounted, for ever.
 const tokenMount = "auth/token/"
 
-var tuneFields = schema{"path": text, "default_lease_ttl": seconds, "max_lease_ttl": seconds, "description": text, "token_type": text, "listing_visibility": text}
+var enableFields = schema{
+	"path": text, "type": text, "description": text, "config": object, "local": boolean, "seal_wrap": boolean, "external_entropy_access": boolean,
+	"plugin_name": text, "plugin_version": text, "options": pairs, "identity_token_key": text,
+}
 
 // showMount renders a mount as the listings do.
 func (a *api) showMount(mt mount.Mount) map[string]any {
-	return map[string]any{
-		"type": mt.Type, "description": mt.Description, "accessor": mt.Accessor, "uuid": mt.UUID, "local": false, "seal_wrap": false,
-		"external_entropy_access": false, "options": nil, "plugin_version": "", "running_plugin_version": "v" + a.cfg.Version + "+builtin.grove", "running_sha256": "",
-		"config": map[string]any{
-			"default_lease_ttl": wholeSeconds(mt.DefaultTTL), "max_lease_ttl": wholeSeconds(mt.MaxTTL), "force_no_cache": false, "token_type": mt.TokenType,
-		},
+	config := map[string]any{
+		"default_lease_ttl": wholeSeconds(mt.DefaultTTL), "max_lease_ttl": wholeSeconds(mt.MaxTTL), "force_no_cache": mt.Tuning.ForceNoCache, "token_type": mt.TokenType,
 	}
+	showTuning(&mt, config)
+	data := map[string]any{
+		"type": mt.Type, "description": mt.Description, "accessor": mt.Accessor, "uuid": mt.UUID, "local": false, "seal_wrap": mt.Tuning.SealWrap,
+		"external_entropy_access": mt.Tuning.ExternalEntropy, "options": nil, "plugin_version": "", "running_plugin_version": "v" + a.cfg.Version + "+builtin.grove",
+		"running_sha256": "", "config": config,
+	}
+	if _, ok := a.engines[mt.Type]; ok {
+		data["deprecation_status"] = "supported"
+		data["options"] = orNone(mt.Tuning.Options)
+	}
+	return data
+}
+
+func orNone(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
 }
 
 func listAuth(rq *request) (*response, error) {
@@ -35,14 +53,17 @@ func listAuth(rq *request) (*response, error) {
 	return &response{data: data, flat: true, mount: "system"}, nil
 }
 
+// authPath is the mount's path that the request names.
+func (rq *request) authPath() string { return "auth/" + strings.Trim(rq.text("path"), "/") + "/" }
+
 // mounted finds the mount that the path names.
 func (rq *request) mounted() (mount.Mount, error) {
-	name := strings.TrimRight(rq.text("path"), "/") + "/"
+	path := rq.authPath()
 	var mt mount.Mount
 	var ok bool
-	rq.api.store.View(func(m *fsm.Machine) { mt, ok = m.Mount("auth/" + name) })
+	rq.api.store.View(func(m *fsm.Machine) { mt, ok = m.Mount(path) })
 	if !ok {
-		return mt, invalid("No auth engine at %s", name)
+		return mt, invalid("No auth engine at %s", strings.TrimPrefix(path, "auth/"))
 	}
 	return mt, nil
 }
@@ -55,53 +76,52 @@ func readAuth(rq *request) (*response, error) {
 	return &response{data: rq.api.showMount(mt), flat: true, mount: "system"}, nil
 }
 
-func readTune(rq *request) (*response, error) {
-	mt, err := rq.mounted()
+// enableAuth mounts a login method.
+func enableAuth(rq *request) (*response, error) {
+	path, kind := rq.authPath(), rq.text("type")
+	if kind == "plugin" {
+		kind = rq.text("plugin_name")
+	}
+	switch {
+	case kind == "":
+		return nil, invalid("backend type must be specified as a string")
+	case rq.boolean("local"):
+		return nil, invalid("a local mount is not possible: everything is replicated")
+	case kind == "token" && path == tokenMount:
+		return nil, invalid("path is already in use at token/")
+	case kind == "token":
+		return nil, invalid("token credential backend cannot be instantiated")
+	case rq.api.engines[kind] == nil:
+		return nil, errNoEngine(kind)
+	}
+	m := minter{r: rq.api.cfg.Rand}
+	var suffix [4]byte
+	m.read(suffix[:])
+	mt := mount.Mount{
+		Path: path, Type: kind, Accessor: "auth_" + kind + "_" + hex.EncodeToString(suffix[:]), UUID: m.uuid(), Description: rq.text("description"), TokenType: "default-service",
+		Tuning: mount.Tuning{Options: rq.pairs("options"), SealWrap: rq.boolean("seal_wrap"), ExternalEntropy: rq.boolean("external_entropy_access")},
+	}
+	if m.err != nil {
+		return nil, m.err
+	}
+	config, _ := rq.values["config"].(map[string]any)
+	tuned, ignored, _, err := tuneFields.decode(config, nil)
 	if err != nil {
 		return nil, err
 	}
-	defaultTTL, maxTTL := rq.ttls(mt.Path)
-	data := map[string]any{
-		"default_lease_ttl": wholeSeconds(defaultTTL), "max_lease_ttl": wholeSeconds(maxTTL), "description": mt.Description,
-		"force_no_cache": false, "token_type": mt.TokenType,
+	if len(ignored) > 0 {
+		return nil, invalid("unknown keys in config: %s", strings.Join(ignored, ", "))
 	}
-	if mt.Visibility != "" {
-		data["listing_visibility"] = mt.Visibility
+	if err := rq.tune(&mt, tuned); err != nil {
+		return nil, err
 	}
-	return &response{data: data, flat: true, mount: "system"}, nil
+	_, err = rq.propose(&fsm.EnableMount{Caller: rq.asker(), Mount: mt})
+	return nil, err
 }
 
-// tuneAuth changes the TTLs and the description of a mount.
-func tuneAuth(rq *request) (*response, error) {
-	mt, err := rq.mounted()
-	if err != nil {
-		return nil, err
-	}
-	if rq.has("default_lease_ttl") {
-		mt.DefaultTTL = rq.seconds("default_lease_ttl")
-	}
-	if rq.has("max_lease_ttl") {
-		mt.MaxTTL = rq.seconds("max_lease_ttl")
-	}
-	if limit := either(mt.MaxTTL, rq.api.cfg.MaxTTL); mt.DefaultTTL > limit {
-		return nil, invalid("backend max lease TTL of %d would be less than backend default lease TTL of %d", wholeSeconds(limit), wholeSeconds(mt.DefaultTTL))
-	}
-	if rq.has("description") {
-		mt.Description = rq.text("description")
-	}
-	if v := rq.text("listing_visibility"); rq.has("listing_visibility") {
-		if v != "" && v != "unauth" && v != "hidden" {
-			return nil, invalid("invalid listing_visibility %q: \"\", \"unauth\" and \"hidden\" are allowed", v)
-		}
-		mt.Visibility = v
-	}
-	if v := rq.text("token_type"); v != "" {
-		if v != "default-service" && v != "service" {
-			return nil, invalid("token_type %q cannot be used for the token store", v)
-		}
-		mt.TokenType = v
-	}
-	_, err = rq.propose(&fsm.PutMount{Caller: rq.asker(), Mount: mt})
+// disableAuth takes a mount away with everything that came from it.
+func disableAuth(rq *request) (*response, error) {
+	_, err := rq.propose(&fsm.DisableMount{Caller: rq.asker(), Path: rq.authPath()})
 	return nil, err
 }
 

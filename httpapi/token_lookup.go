@@ -46,7 +46,7 @@ const rootPath = "auth/token/root"
 func show(rec *token.Record, id token.ID, now token.Instant) *tokenData {
 	d := &tokenData{
 		Accessor: rec.Accessor, BoundCIDRs: rec.BoundCIDRs, CreationTime: rec.Created.Time().Unix(), CreationTTL: wholeSeconds(rec.TTL),
-		DisplayName: rec.DisplayName, ExplicitMaxTTL: wholeSeconds(rec.ExplicitMax), ID: id, Meta: rec.Meta, NumUses: rec.UsesLeft,
+		DisplayName: rec.DisplayName, EntityID: rec.Login.Entity, ExplicitMaxTTL: wholeSeconds(rec.ExplicitMax), ID: id, Meta: rec.Meta, NumUses: rec.UsesLeft,
 		Orphan: rec.Orphan(), Path: rec.Path, Period: wholeSeconds(rec.Period), Policies: orEmpty(rec.Policies), Role: rec.Role,
 		TTL: until(rec.Deadline, now), Type: rec.Type.String(),
 	}

@@ -38,6 +38,9 @@ func renewAccessor(rq *request) (*response, error) {
 
 // renew renews a token by the field increment.
 func (rq *request) renew(id token.ID, rec *token.Record) (*response, error) {
+	if !rec.Login.IsZero() {
+		return rq.renewLogin(id, rec)
+	}
 	c := &fsm.RenewToken{Caller: rq.asker(), Target: fsm.Target{Token: rec.Hash}, Increment: rq.seconds("increment")}
 	c.DefaultTTL, c.MaxTTL = rq.ttls(tokenMount)
 	period := rec.Period

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/mux"
+
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/role"
 )
@@ -41,8 +43,8 @@ func either[T comparable](a, b T) T {
 	return b
 }
 
-func roleExists(m *fsm.Machine, name string) bool {
-	_, ok := m.Role(name)
+func roleExists(rq *request, m *fsm.Machine) bool {
+	_, ok := m.Role(mux.Vars(rq.http)["role_name"])
 	return ok
 }
 

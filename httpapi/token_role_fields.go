@@ -1,6 +1,10 @@
 package httpapi
 
-import "time"
+import (
+	"time"
+
+	"github.com/tokengrove/grove/engine"
+)
 
 // The fields of a role that exist in an old and a new spelling, and those that login
 // methods share. The old spelling is remembered, because a read shows both; when both are
@@ -48,7 +52,7 @@ func (rq *request) setCIDRs(ro *tokenRole) error {
 	if !rq.has(name) {
 		return nil
 	}
-	cidrs, err := parseCIDRs(rq.strs(name))
+	cidrs, err := engine.ParseCIDRs(rq.strs(name))
 	if err != nil {
 		return invalid("%s: %v", prefix, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/policy"
 )
 
@@ -111,11 +112,7 @@ func human(d time.Duration) string {
 
 // ttls returns the default and maximum TTL of a mount.
 func (rq *request) ttls(path string) (defaultTTL, maxTTL time.Duration) {
-	defaultTTL, maxTTL = rq.api.cfg.DefaultTTL, rq.api.cfg.MaxTTL
-	rq.api.store.View(func(m *fsm.Machine) {
-		if mt, ok := m.Mount(path); ok {
-			defaultTTL, maxTTL = either(mt.DefaultTTL, defaultTTL), either(mt.MaxTTL, maxTTL)
-		}
-	})
-	return min(defaultTTL, maxTTL), maxTTL
+	var mt mount.Mount
+	rq.api.store.View(func(m *fsm.Machine) { mt, _ = m.Mount(path) })
+	return boundTTLs(&mt, rq.api.cfg.DefaultTTL, rq.api.cfg.MaxTTL)
 }

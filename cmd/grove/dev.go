@@ -129,7 +129,7 @@ func (d *devCluster) node(i int) nodeConfig {
 	log := d.log.Named(name)
 	c := nodeConfig{
 		cluster: cluster.Config{DataDir: filepath.Join(d.dir, name), NodeID: name, Logger: log, Join: cluster.Join{Key: d.key}},
-		api:     httpapi.Config{Logger: log, ClusterName: "grove-dev", RootTokenID: d.flags.devRoot},
+		api:     httpapi.Config{Logger: log, Genesis: httpapi.Genesis{ClusterName: "grove-dev", RootTokenID: d.flags.devRoot}},
 	}
 	c.listeners = []listenerConfig{{address: net.JoinHostPort(d.host, strconv.Itoa(api))}}
 	// All peers are in this process: they are never bound to more than the API is, or loopback.

@@ -32,7 +32,7 @@ func (c *config) plan(log hclog.Logger) (*nodeConfig, error) {
 				SnapshotInterval: c.Storage.Snapshots.Interval, ClockSkew: c.Storage.ClockSkew,
 			},
 		},
-		api: httpapi.Config{Logger: log, ClusterName: c.ClusterName, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL, Limits: c.Limits},
+		api: httpapi.Config{Logger: log, Genesis: httpapi.Genesis{ClusterName: c.ClusterName}, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL, Limits: c.Limits},
 	}
 	for _, j := range c.Storage.Joins {
 		n.cluster.Join.Addresses = append(n.cluster.Join.Addresses, strings.TrimRight(j.APIAddr, "/"))

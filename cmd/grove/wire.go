@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tokengrove/grove/cluster"
+	"github.com/tokengrove/grove/engine/catalogue"
 	"github.com/tokengrove/grove/httpapi"
 )
 
@@ -77,6 +78,7 @@ func startNode(c nodeConfig) (*instance, error) {
 		return nil, plainly(err)
 	}
 	c.api.Store, c.api.Cluster, c.api.Trust, c.api.Autopilot, c.api.Snapshots, c.api.Version = in.node, in.node, in.node, in.node, in.node, version
+	c.api.Engines.Methods = catalogue.Methods()
 	handler, err := httpapi.New(c.api)
 	if err != nil {
 		closeAll()

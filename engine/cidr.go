@@ -1,4 +1,4 @@
-package httpapi
+package engine
 
 import (
 	"fmt"
@@ -23,8 +23,8 @@ func parseCIDR(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// parseCIDRs returns prefixes as they are stored: one of a single address is the address.
-func parseCIDRs(in []string) ([]string, error) {
+// ParseCIDRs returns prefixes as they are stored: one of a single address is the address.
+func ParseCIDRs(in []string) ([]string, error) {
 	out := make([]string, 0, len(in))
 	for _, s := range in {
 		p, err := parseCIDR(s)
@@ -40,9 +40,9 @@ func parseCIDRs(in []string) ([]string, error) {
 	return out, nil
 }
 
-// admits reports whether one of the stored prefixes holds the client's address; none
+// Admits reports whether one of the stored prefixes holds the client's address; none
 // admit everybody.
-func admits(cidrs []string, remote string) bool {
+func Admits(cidrs []string, remote string) bool {
 	if len(cidrs) == 0 {
 		return true
 	}

@@ -1,0 +1,14 @@
+// Package catalogue lists what can be mounted.
+package catalogue
+
+import (
+	"github.com/tokengrove/grove/engine"
+	"github.com/tokengrove/grove/engine/userpass"
+)
+
+// Methods makes every login method, by the type under which it is mounted.
+func Methods() map[string]engine.Method {
+	return map[string]engine.Method{
+		"userpass": userpass.New(),
+	}
+}

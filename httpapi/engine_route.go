@@ -1,0 +1,142 @@
+package httpapi
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/tokengrove/grove/engine"
+	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/mount"
+	"github.com/tokengrove/grove/fsm/storage"
+	"github.com/tokengrove/grove/httpapi/acl"
+)
+
+// engineType is a type of what can be mounted, its paths made routes.
+type engineType struct {
+	method engine.Method
+	paths  []enginePath
+}
+
+// enginePath is one path of an engine.
+type enginePath struct {
+	pattern *regexp.Regexp // of what follows the mount
+	names   []string       // of its variables
+	route   *route
+}
+
+// site is where below which mount a request is, at one moment of the local replica.
+type site struct {
+	mount   mount.Mount
+	storage storage.Store
+	epoch   uint64
+	kind    *engineType // nil: this build does not know the mount's type
+	vars    map[string]string
+	call    *engine.Request // made when it is needed first
+}
+
+// compileEngines makes routes of what the methods declare.
+func compileEngines(methods map[string]engine.Method) map[string]*engineType {
+	types := make(map[string]*engineType, len(methods))
+	for name, m := range methods { // order: a map of them
+		t := &engineType{method: m}
+		for _, p := range m.Paths() {
+			pattern, names := compilePattern(&p)
+			t.paths = append(t.paths, enginePath{pattern, names, routeOf(&p)})
+		}
+		types[name] = t
+	}
+	return types
+}
+
+var variable = regexp.MustCompile(`\\\{(\w+)(\\\.\\\.\\\.)?\\\}`)
+
+// compilePattern turns "users/{name}" into a regular expression. A path that lists is found with a
+// slash at its end, too.
+func compilePattern(p *engine.Path) (*regexp.Regexp, []string) {
+	var names []string
+	text := variable.ReplaceAllStringFunc(regexp.QuoteMeta(p.Pattern), func(v string) string {
+		m := variable.FindStringSubmatch(v)
+		names = append(names, m[1])
+		if m[2] != "" {
+			return `(.+)`
+		}
+		return `(\w(?:[\w.-]*\w)?)`
+	})
+	if _, ok := p.Ops[engine.List]; ok {
+		text += "/?"
+	}
+	return regexp.MustCompile("^" + text + "$"), names
+}
+
+// routeOf is the route of one path of an engine.
+func routeOf(p *engine.Path) *route {
+	fields := make(schema, len(p.Fields))
+	for name, k := range p.Fields { // order: a map of them
+		fields[name] = kind(k)
+	}
+	rt := &route{path: p.Pattern, sudo: p.Sudo, login: p.Login, ops: ops{}}
+	if p.Exists != nil {
+		rt.exists = func(rq *request, _ *fsm.Machine) bool { return p.Exists(rq.engineRequest()) }
+	}
+	for op, h := range p.Ops { // order: a map of them
+		o := operation{fields: fields, run: func(rq *request) (*response, error) { return rq.runEngine(h) }}
+		switch op {
+		case engine.Write:
+			o.write = true
+			rt.ops[acl.Update] = o
+		case engine.Delete:
+			o.write = true
+			rt.ops[acl.Delete] = o
+		case engine.List:
+			rt.ops[acl.List] = o
+		default:
+			rt.ops[acl.Read] = o
+		}
+	}
+	return rt
+}
+
+// locate finds the mount and the route of a request below auth/ that the table of routes has not, on
+// the local replica. It finds them anew at every attempt; nil: there is none, or none yet.
+func (a *api) locate(rq *request) *route {
+	rq.site = nil
+	if !strings.HasPrefix(rq.path, "auth/") || strings.HasPrefix(rq.path, tokenMount) || climbs(rq.path) {
+		return nil
+	}
+	s := &site{}
+	found := false
+	a.store.View(func(m *fsm.Machine) {
+		rq.identity, rq.now = m.Identity(), m.Now(a.local())
+		if s.mount, found = m.MountOf(rq.path); found {
+			s.storage, s.epoch = m.Storage(s.mount.UUID), m.Epoch()
+		}
+	})
+	if !found {
+		return nil
+	}
+	rq.site, s.kind = s, a.engines[s.mount.Type]
+	if s.kind == nil {
+		return nil
+	}
+	rest := rq.path[len(s.mount.Path):]
+	for i := range s.kind.paths {
+		p := &s.kind.paths[i]
+		if m := p.pattern.FindStringSubmatch(rest); m != nil {
+			s.vars = make(map[string]string, len(p.names))
+			for j, name := range p.names {
+				s.vars[name] = m[j+1]
+			}
+			return p.route
+		}
+	}
+	return nil
+}
+
+// noRoute answers an authorised request for a path that nothing serves.
+func (rq *request) noRoute() error {
+	if rq.site != nil || strings.HasPrefix(rq.path, tokenMount) || strings.HasPrefix(rq.path, "sys/") {
+		return errUnsupported
+	}
+	return fail(404, fmt.Sprintf("no handler for route %q. route entry not found.", rq.path))
+}
