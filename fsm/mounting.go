@@ -196,8 +196,8 @@ func (m *Machine) mountAt(path, uuid string) (mount.Mount, bool) {
 func shortPath(path string) string { return strings.TrimPrefix(path, "auth/") }
 
 // MountUnchanged reports whether the mount with that UUID is still at path, and nothing of it has
-// changed after epoch.
+// changed after epoch, nor have the audit devices.
 func (m *Machine) MountUnchanged(path, uuid string, epoch uint64) bool {
 	_, ok := m.mountAt(path, uuid)
-	return ok && epoch >= m.changes.floor && epoch <= m.epoch && !m.changes.since(mountKey(path), epoch)
+	return ok && epoch >= m.changes.floor && epoch <= m.epoch && !m.changes.since(mountKey(path), epoch) && !m.changes.since(auditKey, epoch)
 }

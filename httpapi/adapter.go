@@ -156,14 +156,27 @@ func (a *api) serveOpen(rq *request, rt *route) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.store.View(func(m *fsm.Machine) { rq.identity, rq.now = m.Identity(), m.Now(a.local()) })
-	return op.run(rq)
+	a.store.View(func(m *fsm.Machine) { rq.identity, rq.now, rq.trace.table = m.Identity(), m.Now(a.local()), m.Audit() })
+	if rt.silent() {
+		return op.run(rq)
+	}
+	if err := a.recordRequest(rq, nil); err != nil {
+		return nil, err
+	}
+	rs, err := op.run(rq)
+	return a.conclude(rq, rs, err)
 }
 
-// serveAuthenticated evaluates a request until its decision is neither stale nor doubtful.
+// serveAuthenticated decides a request, does it, and has both recorded.
+func (a *api) serveAuthenticated(rq *request, rt *route) (*response, error) {
+	rs, err := a.evaluate(rq, rt)
+	return a.conclude(rq, rs, err)
+}
+
+// evaluate evaluates a request until its decision is neither stale nor doubtful.
 // The first evaluation of a write is optimistic, against whatever the local replica
 // holds; a refusal counts only after a barrier, or when apply has spoken it.
-func (a *api) serveAuthenticated(rq *request, rt *route) (*response, error) {
+func (a *api) evaluate(rq *request, rt *route) (*response, error) {
 	if rq.id == "" {
 		return nil, errNoToken
 	}
@@ -180,6 +193,9 @@ func (a *api) serveAuthenticated(rq *request, rt *route) (*response, error) {
 		rs, err := a.attempt(rq, rt)
 		doubtful := err != nil && !rq.fresh && !rq.answered && failureOf(err).status < http.StatusInternalServerError && !planted.Is("local-denial")
 		if !errors.Is(err, errStale) && !doubtful {
+			if e := a.recordRequest(rq, err); e != nil {
+				return nil, e
+			}
 			return rs, a.settle(rq, err)
 		}
 		if err := a.barrier(rq); err != nil {
@@ -212,6 +228,9 @@ func (a *api) attempt(rq *request, rt *route) (*response, error) {
 		rt = a.locate(rq)
 	}
 	if err := a.authorize(rq, rt); err != nil {
+		return nil, err
+	}
+	if err := a.recordRequest(rq, nil); err != nil {
 		return nil, err
 	}
 	if rt == nil {

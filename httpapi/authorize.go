@@ -18,7 +18,7 @@ func (a *api) authorize(rq *request, rt *route) error {
 	var rules *acl.ACL
 	var unknown policies
 	a.store.View(func(m *fsm.Machine) {
-		rq.identity, rq.now, rq.epoch = m.Identity(), m.Now(a.local()), m.Epoch()
+		rq.identity, rq.now, rq.epoch, rq.trace.table = m.Identity(), m.Now(a.local()), m.Epoch(), m.Audit()
 		if rq.caller, known = m.Lookup(rq.hash(rq.id), rq.now); !known {
 			return
 		}
@@ -37,11 +37,16 @@ func (a *api) authorize(rq *request, rt *route) error {
 	if rules == nil {
 		rules = a.acls.keep(rq.caller.Policies, unknown)
 	}
-	rq.decision = rules.Allowed(acl.Request{Op: rq.op, Path: rq.path, Data: rq.raw, Wrapped: rq.wrap > 0, WrapTTL: rq.wrap})
+	rq.decision = rules.Allowed(rq.asked())
 	if !rq.decision.Allowed || (rt != nil && rt.sudo && !rq.decision.Sudo) {
 		return errDenied
 	}
 	return nil
+}
+
+// asked is the request as policies see it.
+func (rq *request) asked() acl.Request {
+	return acl.Request{Op: rq.op, Path: rq.path, Data: rq.raw, Wrapped: rq.wrap > 0, WrapTTL: rq.wrap}
 }
 
 // createOrUpdate tells the two apart where the route can.

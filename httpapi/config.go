@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tokengrove/grove/engine"
+	"github.com/tokengrove/grove/engine/audit"
 	"github.com/tokengrove/grove/fsm"
 )
 
@@ -72,6 +73,7 @@ type Operations struct {
 	Trust     Trust
 	Autopilot Autopilot
 	Snapshots Snapshots
+	Audit     *audit.Trail // nil: nothing is recorded, and no device can be enabled
 }
 
 // Config is what New needs. Zero values are documented.

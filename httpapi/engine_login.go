@@ -27,6 +27,11 @@ func (a *api) serveLogin(rq *request) (*response, error) {
 		return nil, err
 	}
 	defer a.admission.leave()
+	rs, err := a.evaluateLogin(rq)
+	return a.conclude(rq, rs, err)
+}
+
+func (a *api) evaluateLogin(rq *request) (*response, error) {
 	rq.id, rq.caller = "", token.Record{} // whoever logs in may send an old token along
 	for range attempts {
 		rs, err := a.attemptLogin(rq)
@@ -60,6 +65,10 @@ func (a *api) attemptLogin(rq *request) (*response, error) {
 	}
 	if rq.wrap > 0 {
 		return nil, errNoWrapping
+	}
+	rq.trace.table = a.auditTable()
+	if err := a.recordRequest(rq, nil); err != nil {
+		return nil, err
 	}
 	return op.run(rq)
 }

@@ -33,6 +33,7 @@ type request struct {
 	site *site         // below a mount with an engine; nil: elsewhere
 	evaluation
 	outcome
+	trace trace
 }
 
 // evaluation is what authorize found out, at one moment of the local replica.

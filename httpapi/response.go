@@ -119,13 +119,7 @@ func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
 		a.writeJSON(w, status, rs.bare)
 		return
 	}
-	e := envelope{RequestID: a.requestID(), Data: rs.data, Warnings: append(rs.warnings, rq.warnings...), Auth: rs.auth, MountType: rs.mount}
-	if len(rq.ignored) > 0 {
-		e.Warnings = append(e.Warnings, ignoredWarning(rq.ignored))
-	}
-	if len(rq.replaced) > 0 {
-		e.Warnings = append(e.Warnings, replacedWarning(rq.replaced))
-	}
+	e := envelope{RequestID: rq.requestID(), Data: rs.data, Warnings: rq.allWarnings(rs), Auth: rs.auth, MountType: rs.mount}
 	if m, ok := rs.data.(map[string]any); ok && rs.flat {
 		a.writeJSON(w, status, e.flatten(m))
 		return
@@ -137,6 +131,18 @@ func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
 	if *buf = j.b; cap(j.b) <= maxBuffer {
 		buffers.Put(buf)
 	}
+}
+
+// allWarnings are those of the answer and of the request, and what was wrong with the fields.
+func (rq *request) allWarnings(rs *response) []string {
+	all := append(rs.warnings, rq.warnings...)
+	if len(rq.ignored) > 0 {
+		all = append(all, ignoredWarning(rq.ignored))
+	}
+	if len(rq.replaced) > 0 {
+		all = append(all, replacedWarning(rq.replaced))
+	}
+	return all
 }
 
 // buffers holds the memory of answers that were sent; larger ones than maxBuffer are not kept.
@@ -154,6 +160,14 @@ func (e envelope) flatten(data map[string]any) map[string]any {
 		out[k] = v
 	}
 	return out
+}
+
+// requestID names the request and its answer.
+func (rq *request) requestID() string {
+	if rq.trace.id == "" {
+		rq.trace.id = rq.api.requestID()
+	}
+	return rq.trace.id
 }
 
 // requestID names an answer. It is no secret, and an answer is not lost for want of one.

@@ -86,6 +86,15 @@ var routes = []route{
 	{path: "sys/internal/counters/tokens", ops: ops{acl.Read: read(countTokens)}},
 	{path: "sys/version-history/", ops: ops{acl.List: read(versionHistory)}},
 
+	// The audit trail.
+	{path: "sys/audit" + slash, sudo: true, ops: ops{acl.Read: read(listAudit)}},
+	{path: "sys/audit/" + mountAt, sudo: true, ops: ops{acl.Update: write(auditFields, enableAudit), acl.Delete: write(nil, disableAudit)}},
+	{path: "sys/audit-hash/" + mountAt, ops: ops{acl.Update: query(auditHashFields, auditHash)}},
+	{path: "sys/config/auditing/request-headers" + slash, sudo: true, ops: ops{acl.Read: read(listAuditHeaders)}},
+	{path: "sys/config/auditing/request-headers/{header:[^/]+}", sudo: true, ops: ops{
+		acl.Read: read(readAuditHeader), acl.Update: write(auditHeaderFields, putAuditHeader), acl.Delete: write(nil, deleteAuditHeader),
+	}},
+
 	// What is mounted.
 	{path: "sys/auth" + slash, ops: ops{acl.Read: read(listAuth)}},
 	{path: "sys/auth/" + mountAt + "/tune", sudo: true, ops: ops{acl.Read: read(readTune), acl.Update: write(tuneFields, tuneAuth)}},

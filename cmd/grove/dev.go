@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -64,14 +65,15 @@ func serveDev(ctx context.Context, f *serverFlags, env *environment) error {
 
 // devCluster is a development cluster in the making.
 type devCluster struct {
-	flags *serverFlags
-	dir   string
-	host  string
-	port  int // 0: free ones
-	log   hclog.Logger
-	apis  []string // URLs
-	key   string   // of the cluster: a new one at every start, all nodes are in this process
-	root  string   // "" when the folder was initialized before
+	flags  *serverFlags
+	dir    string
+	host   string
+	port   int // 0: free ones
+	log    hclog.Logger
+	stdout io.Writer
+	apis   []string // URLs
+	key    string   // of the cluster: a new one at every start, all nodes are in this process
+	root   string   // "" when the folder was initialized before
 }
 
 func newDevCluster(f *serverFlags, env *environment) (*devCluster, error) {
@@ -94,7 +96,7 @@ func newDevCluster(f *serverFlags, env *environment) (*devCluster, error) {
 		level = "error" // the banner is what a newcomer should see
 	}
 	log, err := newLogger(env, level, f.logFormat)
-	return &devCluster{flags: f, host: host, port: port, log: log, key: rand.Text() + rand.Text()}, err
+	return &devCluster{flags: f, stdout: env.stdout, host: host, port: port, log: log, key: rand.Text() + rand.Text()}, err
 }
 
 // start brings the nodes up, one after the other; the first makes the cluster.
@@ -128,6 +130,7 @@ func (d *devCluster) node(i int) nodeConfig {
 	name := fmt.Sprintf("node%d", i+1)
 	log := d.log.Named(name)
 	c := nodeConfig{
+		stdout:  d.stdout,
 		cluster: cluster.Config{DataDir: filepath.Join(d.dir, name), NodeID: name, Logger: log, Join: cluster.Join{Key: d.key}},
 		api:     httpapi.Config{Logger: log, Genesis: httpapi.Genesis{ClusterName: "grove-dev", RootTokenID: d.flags.devRoot}},
 	}

@@ -76,6 +76,7 @@ func serveConfig(ctx context.Context, f *serverFlags, env *environment) error {
 	defer keepMemory(env, log)()
 	now := clock(env, log)
 	nc.cluster.Now, nc.api.Now = now, now
+	nc.stdout = env.stdout
 	in, err := startNode(*nc)
 	if err != nil {
 		return err

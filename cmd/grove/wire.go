@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tokengrove/grove/cluster"
+	"github.com/tokengrove/grove/engine/audit"
 	"github.com/tokengrove/grove/engine/catalogue"
 	"github.com/tokengrove/grove/httpapi"
 )
@@ -24,6 +26,7 @@ type nodeConfig struct {
 	cluster   cluster.Config
 	api       httpapi.Config
 	listeners []listenerConfig
+	stdout    io.Writer // of audit devices; nil: nowhere
 }
 
 // listenerConfig is one API listener.
@@ -39,6 +42,7 @@ type listenerConfig struct {
 type instance struct {
 	node    *cluster.Node
 	log     hclog.Logger
+	trail   *audit.Trail
 	servers []*http.Server
 	pairs   []*keyPair
 	addrs   []string // bound, of the API
@@ -77,6 +81,8 @@ func startNode(c nodeConfig) (*instance, error) {
 		closeAll()
 		return nil, plainly(err)
 	}
+	in.trail = in.newTrail(c.stdout)
+	c.api.Audit = in.trail
 	c.api.Store, c.api.Cluster, c.api.Trust, c.api.Autopilot, c.api.Snapshots, c.api.Version = in.node, in.node, in.node, in.node, in.node, version
 	c.api.Engines.Methods = catalogue.Methods()
 	handler, err := httpapi.New(c.api)
@@ -88,6 +94,7 @@ func startNode(c nodeConfig) (*instance, error) {
 		in.serve(l, handler, c.listeners[i].timeouts)
 	}
 	in.running.Go(in.watch)
+	in.running.Go(in.follow)
 	return in, nil
 }
 
@@ -172,8 +179,9 @@ func (in *instance) watch() {
 	}
 }
 
-// reload reads the certificates again.
+// reload reads the certificates and opens the audit devices again.
 func (in *instance) reload() {
+	in.trail.Reopen()
 	for _, p := range in.pairs {
 		if err := p.load(); err != nil {
 			in.log.Error("the certificate in use stays", "error", err)
@@ -196,5 +204,6 @@ func (in *instance) stop() error {
 	}
 	err = errors.Join(err, in.node.Close())
 	in.running.Wait()
+	in.trail.Close()
 	return err
 }
