@@ -86,7 +86,7 @@ func (rq *request) countFailure(err error) error {
 			return e
 		}
 	}
-	return invalid("%s", d.Text)
+	return err
 }
 
 // finishLogin makes the token that a method has decided on.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/fsm"
 )
 
@@ -73,6 +74,10 @@ func failureOf(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return f
+	}
+	var denied *engine.Denied
+	if errors.As(err, &denied) {
+		return fail(http.StatusBadRequest, denied.Text)
 	}
 	var e *fsm.Error
 	if !errors.As(err, &e) {
