@@ -152,8 +152,17 @@ func (c *calls) answer(ctx context.Context, st *yamux.Stream) {
 		c.node.answerRestore(ctx, st, in, arg)
 		return
 	}
+	st.SetDeadline(time.Now().Add(timeoutOf(kind)))
 	status, out := c.result(ctx, kind, arg)
 	writeFrame(st, status, out)
+}
+
+// timeoutOf bounds a call.
+func timeoutOf(kind byte) time.Duration {
+	if kind == callCheck || kind == callCheckAll {
+		return checkTimeout
+	}
+	return requestTimeout
 }
 
 // result runs a call's handler.
@@ -162,7 +171,7 @@ func (c *calls) result(ctx context.Context, kind byte, arg []byte) (status byte,
 	if h == nil {
 		return statusRefused, fmt.Appendf(nil, "unknown call %d", kind)
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeoutOf(kind))
 	defer cancel()
 	return outcomeFrame(h(ctx, arg))
 }
@@ -243,7 +252,7 @@ func (c *calls) doAlone(ctx context.Context, addr string, kind byte, arg []byte)
 	defer st.Close()
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		deadline = time.Now().Add(requestTimeout)
+		deadline = time.Now().Add(timeoutOf(kind))
 	}
 	st.SetDeadline(deadline)
 	// Cancelling ends the read below.

@@ -76,6 +76,8 @@ type Tuning struct {
 	// CertificateLife is how long the certificate of a node holds; it is renewed when two thirds of
 	// that are over. 0: 30 days.
 	CertificateLife time.Duration
+	// CheckInterval is how often the leader has all replicas compare their states, if there was news; 0: a minute.
+	CheckInterval time.Duration
 	// ClockSkew is how far the clock of a leader may be from the median of the voters'; 0: 10 s.
 	ClockSkew time.Duration
 }
@@ -163,6 +165,9 @@ func (t *Tuning) fill() {
 		t.Dial = func(addr string, timeout time.Duration) (net.Conn, error) {
 			return net.DialTimeout("tcp", addr, timeout)
 		}
+	}
+	if t.CheckInterval == 0 {
+		t.CheckInterval = time.Minute
 	}
 	if t.ClockSkew == 0 {
 		t.ClockSkew = clockLimit

@@ -29,6 +29,9 @@ func (n *Node) handlers() map[byte]handler {
 		callTrust:     n.ofMembers(n.serveTrust),
 		callAuthority: n.serveAuthority,
 		callTerm:      n.serveTerm,
+		callHash:      n.serveHash,
+		callCheck:     n.serveCheck,
+		callCheckAll:  n.ofMembers(n.serveCheckAll),
 		callAutopilot: n.ofMembers(n.serveAutopilot),
 	}
 }
@@ -173,7 +176,7 @@ func (n *Node) infoOf(ctx context.Context, id, addr string) (info, error) {
 // before anything happened. A call that may be made twice is made again when its answer was lost,
 // too: the last step of a rotation closes the links under it.
 func (n *Node) ask(ctx context.Context, kind byte, arg []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeoutOf(kind))
 	defer cancel()
 	start := time.Now()
 	for {
@@ -193,7 +196,7 @@ func (n *Node) ask(ctx context.Context, kind byte, arg []byte) ([]byte, error) {
 			return out, nil
 		case errors.As(err, &no):
 			return nil, fsm.Errorf(fsm.Invalid, "%s", no)
-		case !certain(err) && kind != callTrust && kind != callRotate:
+		case !certain(err) && kind != callTrust && kind != callRotate && kind != callCheckAll:
 			return nil, fsm.Errorf(fsm.OutcomeUnknown, "%v", err)
 		}
 		n.pause(ctx, era)

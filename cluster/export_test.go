@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/tokengrove/grove/cluster/pki"
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/forest"
+	"github.com/tokengrove/grove/fsm/token"
 )
 
 // Secrets returns what must not be found anywhere but in credentials.json.
@@ -134,3 +137,41 @@ func (n *Node) Promote(id string) error {
 
 // PilotAge is for how long the node's autopilot runs.
 func (n *Node) PilotAge() time.Duration { return time.Since(n.pilot.Load().since) }
+
+// Diverge flips a bit in the hash of the youngest token on this replica alone, and returns what it was.
+func (n *Node) Diverge() (gone token.Hash, err error) {
+	r := n.replica
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.machine.Freeze()
+	count, seen := 0, 0
+	if err := f.Encoded(func(k fsm.RowKind, _ []byte) error {
+		if k == fsm.RowToken {
+			count++
+		}
+		return nil
+	}); err != nil {
+		return gone, err
+	}
+	to := fsm.NewRestorer()
+	err = f.Encoded(func(k fsm.RowKind, body []byte) error {
+		if k == fsm.RowToken {
+			if seen++; seen == count {
+				var row forest.TokenRow
+				if err := fsm.DecodeTokenRow(string(body), &row); err != nil {
+					return err
+				}
+				gone = row.Record.Hash
+				other := gone
+				other[5] ^= 1
+				body = bytes.Replace(body, gone[:], other[:], 1)
+			}
+		}
+		return to.Add(k, bytes.Clone(body))
+	})
+	if err != nil {
+		return gone, err
+	}
+	r.machine, err = to.Finish()
+	return gone, err
+}

@@ -101,6 +101,7 @@ func Open(cfg Config) (*Node, error) {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.replica = newReplica(n.log)
 	n.replica.closing, n.replica.dir = n.ctx.Done(), cfg.DataDir
+	n.replica.hashing.closing, n.replica.hashing.spawn = n.ctx.Done(), n.spawn
 	n.backups = newBackups()
 	sweepSpool(cfg.DataDir)
 	n.lead = newLeadership(time.Now())

@@ -42,6 +42,7 @@ func (n *Node) reign(ctx context.Context, r *raft.Raft) {
 	n.lead.update(r, n.self.ID, time.Now())
 	n.log.Info("this node leads", "term", term)
 	n.spawn(func() { n.sweep(ctx) })
+	n.spawn(func() { n.watchReplicas(ctx) })
 	n.spawn(func() { n.tend(ctx, r) })
 }
 

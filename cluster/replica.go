@@ -29,11 +29,17 @@ type replica struct {
 	log     hclog.Logger
 	failed  chan error
 	broken  atomic.Pointer[error]
-	stopped chan struct{}   // closed when broken
-	closing <-chan struct{} // closed with the node; nil: never
-	dir     string          // where Raft keeps snapshots
+	stopped chan struct{} // closed when broken
+	home
+	hashing *hashing
 
 	restoring
+}
+
+// home is where a replica lives.
+type home struct {
+	closing <-chan struct{} // closed with the node; nil: never
+	dir     string          // where Raft keeps snapshots
 }
 
 // waiting is who waits for an index.
@@ -49,7 +55,9 @@ type waiter struct {
 }
 
 func newReplica(log hclog.Logger) *replica {
-	return &replica{machine: fsm.New(), woken: make(chan struct{}, 1), log: log, failed: make(chan error, 1), stopped: make(chan struct{})}
+	r := &replica{machine: fsm.New(), woken: make(chan struct{}, 1), log: log, failed: make(chan error, 1), stopped: make(chan struct{}), hashing: newHashing()}
+	r.hashing.fail = r.fail
+	return r
 }
 
 // outcome is what ApplyBatch returns for one log entry.
@@ -98,6 +106,8 @@ func (r *replica) apply(l *raft.Log) outcome {
 	rs, err := r.machine.Apply(l.Index, l.Data)
 	if err != nil {
 		r.fail(err)
+	} else {
+		r.hashing.look(r.machine)
 	}
 	return outcome{results: rs, err: err}
 }

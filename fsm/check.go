@@ -17,6 +17,10 @@ func (m *Machine) Check() error {
 	return nil
 }
 
+// Checks are the parts of Check. They only read, and each holds at every index, so that they may run side by
+// side, and between entries.
+func (m *Machine) Checks() []func() error { return m.checks() }
+
 // checks are the parts of Check. They only read, and may run side by side.
 func (m *Machine) checks() []func() error {
 	checks := []func() error{m.checkRest}

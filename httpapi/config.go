@@ -66,6 +66,8 @@ type Snapshots interface {
 	RestoreSnapshot(ctx context.Context, body io.Reader, force bool) (fsm.Comeback, error)
 	// CheckReplicas compares the states of all nodes, and verifies each.
 	CheckReplicas(ctx context.Context) (fsm.CheckReport, error)
+	// LastCheck is what was found when they were last compared.
+	LastCheck(ctx context.Context) (fsm.CheckReport, error)
 }
 
 // Operations are what operators ask of the node besides. What is nil is not served.

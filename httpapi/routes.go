@@ -82,7 +82,7 @@ var routes = []route{
 	{path: "sys/storage/raft/remove-peer", ops: ops{acl.Update: query(removePeerFields, removePeer)}},
 	{path: "sys/storage/raft/snapshot", sudo: true, file: true, ops: ops{acl.Read: read(saveSnapshot), acl.Update: query(nil, restoreSnapshot)}},
 	{path: "sys/storage/raft/snapshot-force", sudo: true, file: true, ops: ops{acl.Update: query(nil, forceSnapshot)}},
-	{path: "sys/grove/check", sudo: true, ops: ops{acl.Update: query(nil, checkReplicas)}},
+	{path: "sys/grove/check", sudo: true, ops: ops{acl.Read: read(lastCheck), acl.Update: query(nil, checkReplicas)}},
 	{path: "sys/internal/counters/tokens", ops: ops{acl.Read: read(countTokens)}},
 	{path: "sys/version-history/", ops: ops{acl.List: read(versionHistory)}},
 

@@ -65,6 +65,19 @@ func checkReplicas(rq *request) (*response, error) {
 		return nil, errUnsupported
 	}
 	report, err := rq.api.cfg.Snapshots.CheckReplicas(rq.ctx)
+	return checked(rq, report, err)
+}
+
+// lastCheck is what the leader found when it last compared them by itself.
+func lastCheck(rq *request) (*response, error) {
+	if rq.api.cfg.Snapshots == nil {
+		return nil, errUnsupported
+	}
+	report, err := rq.api.cfg.Snapshots.LastCheck(rq.ctx)
+	return checked(rq, report, err)
+}
+
+func checked(rq *request, report fsm.CheckReport, err error) (*response, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -86,13 +86,20 @@ func (b *blockWriter) flush() error {
 func Digest(f *fsm.Frozen) ([sha256.Size]byte, error) {
 	h := sha256.New()
 	var d [sha256.Size]byte
-	err := encodeRows(f, func(head, body []byte) error {
-		h.Write(head)
-		h.Write(body)
-		return nil
-	})
+	err := WriteRows(h, f)
 	h.Sum(d[:0])
 	return d, err
+}
+
+// WriteRows writes what Digest is the hash of.
+func WriteRows(w io.Writer, f *fsm.Frozen) error {
+	return encodeRows(f, func(head, body []byte) error {
+		if _, err := w.Write(head); err != nil {
+			return err
+		}
+		_, err := w.Write(body)
+		return err
+	})
 }
 
 // encodeRows yields kind and length, and the CBOR body, of every row. Both are valid until

@@ -59,6 +59,8 @@ type storageBlock struct {
 	Snapshots    snapshotOptions
 	// ClockSkew is how far the clock of a leader may be off; 0 is the default of a node.
 	ClockSkew time.Duration
+	// CheckInterval is how often the replicas are compared; 0 is the default of a node.
+	CheckInterval time.Duration
 }
 
 // snapshotOptions say when a snapshot is taken, and how many entries stay behind it; 0 is the
@@ -174,6 +176,8 @@ func (c *config) validate() error {
 		return errors.New("snapshot_threshold, trailing_logs and snapshot_interval cannot be negative")
 	case c.Storage.ClockSkew < 0 || c.Storage.ClockSkew > 0 && c.Storage.ClockSkew < time.Second:
 		return fmt.Errorf("max_clock_skew = %s: want 1s or more", c.Storage.ClockSkew)
+	case c.Storage.CheckInterval < 0 || c.Storage.CheckInterval > 0 && c.Storage.CheckInterval < time.Second:
+		return fmt.Errorf("state_check_interval = %s: want 1s or more", c.Storage.CheckInterval)
 	case c.MaxTTL < 0 || c.DefaultTTL < 0:
 		return errors.New("default_lease_ttl and max_lease_ttl cannot be negative")
 	case c.MaxTTL > 0 && c.DefaultTTL > c.MaxTTL:

@@ -66,6 +66,7 @@ storage "raft" {
   snapshot_threshold = 8192
   snapshot_interval = "2m"
   max_clock_skew = "5s"
+  state_check_interval = "90s"
   max_entry_size = 1048576
   retry_join {
     leader_api_addr       = "https://b.example:8200"
@@ -101,7 +102,7 @@ func TestReferenceConfiguration(t *testing.T) {
 		},
 		Storage: &storageBlock{Path: "/data", NodeID: "a", Multiplier: 2, Joins: []joinBlock{
 			{APIAddr: "https://b.example:8200", ServerName: "b", CAFile: "/tls/ca.pem"}, {APIAddr: "https://c.example:8200"},
-		}, Snapshots: snapshotOptions{Threshold: 8192, Trailing: 10000, Interval: 2 * time.Minute}, ClockSkew: 5 * time.Second},
+		}, Snapshots: snapshotOptions{Threshold: 8192, Trailing: 10000, Interval: 2 * time.Minute}, ClockSkew: 5 * time.Second, CheckInterval: 90 * time.Second},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -111,9 +112,9 @@ func TestReferenceConfiguration(t *testing.T) {
 		file + `:2:1: option "ui" has no effect in Grove`,
 		file + `:3:1: option "disable_mlock" has no effect in Grove`,
 		file + `:19:3: option "telemetry" in listener "tcp" has no effect in Grove`,
-		file + `:34:3: option "max_entry_size" in storage "raft" has no effect in Grove`,
-		file + `:45:1: option "telemetry" has no effect in Grove`,
-		file + `:48:1: option "seal" has no effect in Grove`,
+		file + `:35:3: option "max_entry_size" in storage "raft" has no effect in Grove`,
+		file + `:46:1: option "telemetry" has no effect in Grove`,
+		file + `:49:1: option "seal" has no effect in Grove`,
 	}
 	if !reflect.DeepEqual(warnings, wantWarnings) {
 		t.Errorf("warnings %q\nwant     %q", warnings, wantWarnings)
@@ -151,6 +152,7 @@ func TestBadConfiguration(t *testing.T) {
 		"api_addr no URL":     {plainListener + someStorage + `api_addr = "nope"`, `api_addr = "nope": want http://host:port`},
 		"default above max":   {plainListener + someStorage + "default_lease_ttl = \"2h\"\nmax_lease_ttl = \"1h\"", `default_lease_ttl = 2h0m0s is above max_lease_ttl = 1h0m0s`},
 		"clock skew":          {plainListener + "storage \"raft\" {\n path = \"/d\"\n max_clock_skew = \"1ms\"\n}", `max_clock_skew = 1ms: want 1s or more`},
+		"state check":         {plainListener + "storage \"raft\" {\n path = \"/d\"\n state_check_interval = \"1ms\"\n}", `state_check_interval = 1ms: want 1s or more`},
 		"multiplier":          {plainListener + "storage \"raft\" {\n path = \"/d\"\n performance_multiplier = 200\n}", `performance_multiplier = 200: want 0 to 100`},
 		"open brace":          {"storage \"raft\" {\n  path = \"/d\"\n", `x.hcl:3:2: object expected closing RBRACE got: EOF`},
 		"given twice":         {"log_level = \"a\"\nlog_level = \"b\"", `x.hcl:2:1: `},

@@ -93,7 +93,7 @@ func (c *config) storage(it item, warnings *[]string) error {
 	d := &decoder{where: `storage "raft"`, ignored: ignoredStorage, warnings: warnings, values: map[string]any{
 		"path": &s.Path, "node_id": &s.NodeID, "performance_multiplier": &s.Multiplier, "retry_join_as_non_voter": &s.NonVoter, "non_voter": &s.NonVoter,
 		"snapshot_threshold": &s.Snapshots.Threshold, "trailing_logs": &s.Snapshots.Trailing, "snapshot_interval": &s.Snapshots.Interval,
-		"max_clock_skew": &s.ClockSkew,
+		"max_clock_skew": &s.ClockSkew, "state_check_interval": &s.CheckInterval,
 	}}
 	d.blocks = map[string]func(item) error{"retry_join": func(j item) error { return s.join(j, warnings) }}
 	if err := d.body(it); err != nil {

@@ -29,7 +29,7 @@ func (c *config) plan(log hclog.Logger) (*nodeConfig, error) {
 			Join: cluster.Join{HTTP: client, NonVoter: c.Storage.NonVoter, Key: key, Token: c.Join.Token},
 			Tune: cluster.Tuning{
 				SnapshotThreshold: uint64(c.Storage.Snapshots.Threshold), TrailingLogs: uint64(c.Storage.Snapshots.Trailing),
-				SnapshotInterval: c.Storage.Snapshots.Interval, ClockSkew: c.Storage.ClockSkew,
+				SnapshotInterval: c.Storage.Snapshots.Interval, ClockSkew: c.Storage.ClockSkew, CheckInterval: c.Storage.CheckInterval,
 			},
 		},
 		api: httpapi.Config{Logger: log, Genesis: httpapi.Genesis{ClusterName: c.ClusterName}, DefaultTTL: c.DefaultTTL, MaxTTL: c.MaxTTL, Limits: c.Limits},
