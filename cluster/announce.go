@@ -45,10 +45,11 @@ func (n *Node) announce() {
 // announceTo presents this node as a returning one to the leader at addr, which may be itself.
 func (n *Node) announceTo(addr string) error {
 	if addr != n.self.ClusterAddr {
-		return n.present(n.ctx, addr, n.clusterID(), true)
+		_, err := n.present(n.ctx, addr, n.clusterID(), true)
+		return err
 	}
 	in := n.info()
-	in.Returning = true
+	in.Returning, in.Birth = true, n.birth()
 	arg, err := json.Marshal(in)
 	if err != nil {
 		return err

@@ -126,7 +126,7 @@ func bareNode(b *testing.B, name string, founder **pki.Credentials) *Node {
 
 // admit makes credentials of the founder's authority.
 func admit(founder *pki.Credentials, name string, t *trust) (*pki.Credentials, error) {
-	a, err := pki.NewApplicant(t.random, name)
+	a, err := pki.NewApplicant(t.random, name, "")
 	if err != nil {
 		return nil, err
 	}
@@ -134,11 +134,11 @@ func admit(founder *pki.Credentials, name string, t *trust) (*pki.Credentials, e
 	if err != nil {
 		return nil, err
 	}
-	_, key, err := pki.ParseRequest(req)
+	node, key, err := pki.ParseRequest(req)
 	if err != nil {
 		return nil, err
 	}
-	grant, err := founder.Grant(t.random, name, key, t.now(), t.life)
+	grant, err := founder.Grant(t.random, node, key, t.now(), t.life)
 	if err != nil {
 		return nil, err
 	}

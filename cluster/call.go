@@ -30,6 +30,7 @@ const (
 	callAuthority byte = 9
 	callTerm      byte = 11
 	callAutopilot byte = 12
+	callLeave     byte = 13
 	callRestore   byte = 20 // the snapshot follows its frame
 	callHash      byte = 21
 	callCheck     byte = 22

@@ -33,6 +33,7 @@ func (n *Node) handlers() map[byte]handler {
 		callCheck:     n.serveCheck,
 		callCheckAll:  n.ofMembers(n.serveCheckAll),
 		callAutopilot: n.ofMembers(n.serveAutopilot),
+		callLeave:     n.ofMembers(n.serveLeave),
 	}
 }
 
@@ -134,16 +135,22 @@ type info struct {
 	Leader  string   `json:"leader"` // its cluster address
 	Servers []string `json:"servers"`
 	Trust   signer   `json:"trust"`
-	// Cluster and Returning are for a join: the cluster that the node means, and that it only
-	// announces an address because it was a member before.
+	plea
+}
+
+// plea is what a join adds: the cluster that the node means, that it only announces an address because
+// it was a member before, that it has no log, and the birth of its data directory.
+type plea struct {
 	Cluster   string `json:"cluster"`
 	Returning bool   `json:"returning"`
+	Empty     bool   `json:"empty"`
+	Birth     string `json:"birth"`
 }
 
 func (n *Node) serveInfo(context.Context, []byte) ([]byte, error) { return json.Marshal(n.info()) }
 
 func (n *Node) info() info {
-	in := info{Member: n.self, NonVoter: n.nonVoter(), position: n.position(), Index: n.replica.applied.Load(), Cluster: n.clusterID(), Clock: n.cfg.Now().UnixNano()}
+	in := info{Member: n.self, NonVoter: n.nonVoter(), plea: plea{Cluster: n.clusterID(), Birth: n.birth()}, position: n.position(), Index: n.replica.applied.Load(), Clock: n.cfg.Now().UnixNano()}
 	if s := n.trust.current.Load(); s != nil {
 		in.Trust = signer{Version: s.Bundle.Version, Authority: s.signer}
 	}

@@ -175,3 +175,25 @@ func (n *Node) Diverge() (gone token.Hash, err error) {
 	r.machine, err = to.Finish()
 	return gone, err
 }
+
+// Running reports whether Raft runs.
+func (n *Node) Running() bool { return n.raft() != nil }
+
+// Vote notes a vote as Raft would, for the term that the node has voted in.
+func (n *Node) Vote() error {
+	term, err := n.store.GetUint64([]byte("LastVoteTerm"))
+	if err != nil {
+		term = 0 // it has not voted yet
+	}
+	return n.store.SetUint64([]byte("LastVoteTerm"), term)
+}
+
+// VoteAt is Vote of a node that was let in when the leader had entry admitted. It also stands.
+func (n *Node) VoteAt(admitted uint64) error {
+	before := n.admitted.Swap(admitted)
+	defer n.admitted.Store(before)
+	if n.stand() == nil {
+		return nil
+	}
+	return n.Vote()
+}

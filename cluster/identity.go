@@ -24,6 +24,11 @@ type identity struct {
 	// Founding: this node makes the cluster, and is not known to have finished. After a crash, Init
 	// goes on with it.
 	Founding bool `json:"founding,omitempty"`
+	// Birth is a random number that is made with the directory, "" in those of earlier builds. A node
+	// that comes back with an empty directory, under the same ID, has another one.
+	Birth string `json:"birth,omitempty"`
+	// AdmittedAt is the last entry that the leader had when it let the node in.
+	AdmittedAt uint64 `json:"admitted_at,omitempty"`
 	// NonVoter: an operator has made the node join without a vote.
 	NonVoter bool `json:"non_voter,omitempty"`
 }
@@ -66,12 +71,13 @@ func newIdentity(dir, wanted string, random io.Reader) (identity, error) {
 	if hasLog(dir) {
 		return id, fmt.Errorf("data directory %s has a Raft log, but no %s: it is not Grove's, or incomplete", dir, identityFile(dir))
 	}
+	r := make([]byte, 16)
+	if _, err := io.ReadFull(random, r); err != nil {
+		return id, fmt.Errorf("minting a node id: %w", err)
+	}
+	id.Birth = hex.EncodeToString(r[:8])
 	if id.NodeID == "" {
-		r := make([]byte, 8)
-		if _, err := io.ReadFull(random, r); err != nil {
-			return id, fmt.Errorf("minting a node id: %w", err)
-		}
-		id.NodeID = "node-" + hex.EncodeToString(r)
+		id.NodeID = "node-" + hex.EncodeToString(r[8:])
 	}
 	return id, id.save(dir)
 }

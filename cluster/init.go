@@ -54,7 +54,7 @@ func (n *Node) found(cluster string) (string, error) {
 		n.id = id
 	}
 	if n.raft() == nil {
-		if err := n.startRaft(); err != nil {
+		if err := n.startRaft(nil); err != nil {
 			return "", fmt.Errorf("making the cluster: %w", err)
 		}
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,6 +74,7 @@ func (n *Node) Join(ctx context.Context, api, token string, nonVoter bool) error
 	if err := n.abstain(nonVoter); err != nil {
 		return err
 	}
+	var admitted uint64
 	for apply := token != ""; ; {
 		p, err := n.locate(ctx, api)
 		if err != nil {
@@ -87,12 +89,12 @@ func (n *Node) Join(ctx context.Context, api, token string, nonVoter bool) error
 			apply = apply && err != nil
 		}
 		if err == nil {
-			err = n.present(ctx, p.Leader, p.ClusterID, false)
+			admitted, err = n.present(ctx, p.Leader, p.ClusterID, false)
 		}
 		var no refusal
 		switch {
 		case err == nil:
-			return n.enter(p.ClusterID)
+			return n.enter(p.ClusterID, admitted)
 		case !fresh && key.again(err):
 			apply = true // what the node holds may be of before a rotation
 			continue
@@ -128,42 +130,48 @@ func (n *Node) nonVoter() bool {
 	return n.cfg.Join.NonVoter || n.id.NonVoter
 }
 
-// enter starts Raft as a member of a cluster that has taken the node in.
-func (n *Node) enter(cluster string) error {
+// enter starts Raft as a member of a cluster that has taken the node in, with an empty log: it does
+// not vote before that holds the entry at admitted.
+func (n *Node) enter(cluster string, admitted uint64) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
 	case n.id.ClusterID != "" && n.id.ClusterID != cluster:
 		return fsm.Errorf(fsm.Invalid, "this node is in cluster %s already", n.id.ClusterID)
-	case n.id.ClusterID == "":
+	case n.raft() == nil:
 		id := n.id
-		id.ClusterID = cluster
+		id.ClusterID, id.AdmittedAt = cluster, admitted
 		if err := id.save(n.cfg.DataDir); err != nil {
 			return fmt.Errorf("joining: %w", err)
 		}
 		n.id = id
+		n.admitted.Store(admitted)
 	}
 	if n.raft() != nil {
 		return nil
 	}
-	if err := n.startRaft(); err != nil {
+	if err := n.startRaft(nil); err != nil {
 		return fmt.Errorf("joining: %w", err)
 	}
 	return nil
 }
 
-// present asks the leader at addr to add this node, or, of a returning one, to note its address.
-func (n *Node) present(ctx context.Context, addr, cluster string, returning bool) error {
+// present asks the leader at addr to add this node, or, of a returning one, to note its address. It
+// returns the last entry that the leader had then.
+func (n *Node) present(ctx context.Context, addr, cluster string, returning bool) (uint64, error) {
 	in := n.info()
-	in.Cluster, in.Returning = cluster, returning
+	in.Cluster, in.Returning, in.Birth, in.Empty = cluster, returning, n.birth(), n.raft() == nil
 	arg, err := json.Marshal(in)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
-	_, err = n.calls.do(ctx, addr, callJoin, arg)
-	return err
+	out, err := n.calls.do(ctx, addr, callJoin, arg)
+	if err != nil || len(out) != 8 { // a leader of an earlier build says nothing
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(out), nil
 }
 
 // serveJoin adds a node as a non-voter, or notes its new address.
@@ -189,28 +197,46 @@ func (n *Node) serveJoin(ctx context.Context, arg []byte) ([]byte, error) {
 	defer n.joining.RUnlock()
 	n.changing.Lock()
 	defer n.changing.Unlock()
+	if err := n.place(ctx, r, in); err != nil {
+		return nil, err
+	}
+	return binary.BigEndian.AppendUint64(nil, r.LastIndex()), nil
+}
+
+// place gives a node the place in the configuration that it asks for. n.changing is held.
+func (n *Node) place(ctx context.Context, r *raft.Raft, in info) error {
 	id, addr := raft.ServerID(in.Member.ID), raft.ServerAddress(in.Member.ClusterAddr)
-	known := false
 	for _, s := range r.GetConfiguration().Configuration().Servers {
-		switch {
-		case s.ID != id && s.Address == addr:
-			return nil, refusal(fmt.Sprintf("address %s belongs to node %s", addr, s.ID))
-		case s.ID == id && s.Address == addr:
-			return nil, nil
-		case s.ID == id && s.Suffrage == raft.Voter:
-			n.log.Info("a node has moved", "id", id, "from", s.Address, "to", addr)
-			return nil, changed(n.outcomeOf(r.AddVoter(id, addr, 0, membershipTimeout)))
+		if s.ID != id && s.Address == addr {
+			return refusal(fmt.Sprintf("address %s belongs to node %s", addr, s.ID))
 		}
-		known = known || s.ID == id
 	}
-	if in.Returning && !known {
-		return nil, refusal(fmt.Sprintf("node %s is not a member of the cluster (any more)", id))
+	if in.Empty {
+		if err := n.demote(r, id); err != nil {
+			return err
+		}
 	}
-	if !known && in.Trust.Version < n.agreed().Version {
-		return nil, refusal(fmt.Sprintf("the credentials of node %s are of before a rotation of the cluster's authority: join with a new join token", id))
+	s, known := serverOf(r, id)
+	switch {
+	case known && n.bornAs(in.Member.ID) != "" && in.Birth != n.bornAs(in.Member.ID):
+		return refusal(fmt.Sprintf("node %s was replaced by another with the same ID and an empty data directory", id))
+	case in.Returning && !known:
+		return refusal(fmt.Sprintf("node %s is not a member of the cluster (any more)", id))
+	case !known && in.Trust.Version < n.agreed().Version:
+		return refusal(fmt.Sprintf("the credentials of node %s are of before a rotation of the cluster's authority: join with a new join token", id))
+	}
+	if err := n.admitBirth(ctx, in.Member.ID, in.Birth); err != nil {
+		return err
+	}
+	switch {
+	case known && s.Address == addr:
+		return nil
+	case known && s.Suffrage == raft.Voter:
+		n.log.Info("a node has moved", "id", id, "from", s.Address, "to", addr)
+		return changed(n.outcomeOf(r.AddVoter(id, addr, 0, membershipTimeout)))
 	}
 	n.log.Info("a node joins", "id", id, "address", addr)
-	return nil, changed(n.outcomeOf(r.AddNonvoter(id, addr, 0, membershipTimeout)))
+	return changed(n.outcomeOf(r.AddNonvoter(id, addr, 0, membershipTimeout)))
 }
 
 // seek tries the configured addresses in turn until this node is in a cluster.

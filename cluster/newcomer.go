@@ -60,7 +60,7 @@ func (n *Node) apply(ctx context.Context, p pointer, by *ticket) error {
 	if by.token == nil && !by.shared {
 		return refusal("this node has nothing that lets it in: give it a join token (`grove operator join-token` on a member makes one), or the cluster key that the members have")
 	}
-	a, err := n.trust.apply(n.self.ID)
+	a, err := n.trust.apply(n.self.ID, n.birth())
 	if err != nil {
 		return err
 	}
@@ -133,17 +133,18 @@ func (n *Node) admit(ctx context.Context, r io.Reader, st tls.ConnectionState) (
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range ra.GetConfiguration().Configuration().Servers {
-		if string(s.ID) == node {
-			return nil, refusal(fmt.Sprintf("node %s is a member already: take it out first (`grove operator raft remove-peer`), or give the new node another node_id", node))
-		}
+	if err := n.awaitSilence(ctx, ra, node); err != nil {
+		return nil, err
 	}
 	if st.NegotiatedProtocol == protoToken {
 		if err := n.useJoinToken(ctx, st, pki.HashKey(key)); err != nil {
 			return nil, err
 		}
 	}
-	n.log.Info("a certificate for a node that joins", "id", node, "by", st.NegotiatedProtocol)
+	if err := n.supersede(ctx, ra, node); err != nil {
+		return nil, err
+	}
+	n.log.Info("a certificate for a node that joins", "id", node.Node, "by", st.NegotiatedProtocol)
 	s := n.trust.current.Load()
 	if s.Bundle.Version < n.agreed().Version {
 		return nil, errBusy // a rotation goes on, and this node is about to follow

@@ -108,6 +108,8 @@ func Open(cfg Config) (*Node, error) {
 	n.proposer = newProposer(n)
 	n.clocks, n.wrongClock = newClocks(&n.cfg), make(chan struct{}, 1)
 	n.trust, n.links = trust, newLinks(n, l)
+	n.trust.replaced = n.replaced
+	n.admitted.Store(id.AdmittedAt)
 	n.calls = &calls{node: n, peers: map[string]*peer{}, dials: map[string]*dialing{}, incoming: map[*yamux.Session]bool{}}
 	n.calls.handlers = n.handlers()
 	n.reads = rounds{ask: n.askLeader, spawn: n.spawn, closed: n.ctx.Done()}
@@ -140,23 +142,25 @@ func (n *Node) begin() error {
 	if err := n.strangers(); err != nil {
 		return err
 	}
+	store, err := n.openLog()
+	if err != nil {
+		return err
+	}
+	if store == nil {
+		n.startOver()
+		return nil
+	}
 	n.mu.Lock()
-	err := n.startRaft()
+	err = n.startRaft(store)
 	founding := n.id.Founding
 	n.mu.Unlock()
 	if err == nil {
 		_, err = n.compare() // a snapshot has been restored by now
 	}
-	switch {
-	case err != nil:
-		return err
-	case founding:
-	case n.settled():
+	if err == nil && !founding {
 		n.spawn(n.announce)
-	default: // taken in, but nothing of the log arrived yet
-		n.spawn(n.seek)
 	}
-	return nil
+	return err
 }
 
 // spawn runs f on a goroutine that Close waits for; not at all once Close has begun.
@@ -183,17 +187,20 @@ func (n *Node) clusterID() string {
 	return n.id.ClusterID
 }
 
-// startRaft opens the stores and starts Raft, of a founder as the only voter. n.mu is held.
-func (n *Node) startRaft() error {
+// startRaft starts Raft, of a founder as the only voter. store is opened if it is nil. n.mu is held.
+func (n *Node) startRaft(store *logStore) error {
 	if n.id.Founding {
-		if err := n.trust.found(pki.Name{Cluster: n.id.ClusterID, Node: n.id.NodeID}); err != nil {
+		if err := n.trust.found(pki.Name{Cluster: n.id.ClusterID, Node: n.id.NodeID, Birth: n.id.Birth}); err != nil {
 			return err
 		}
 	}
-	store, err := openStore(n.cfg.DataDir, n.log.Named("wal"))
-	if err != nil {
-		return err
+	if store == nil {
+		var err error
+		if store, err = openStore(n.cfg.DataDir, n.log.Named("wal")); err != nil {
+			return err
+		}
 	}
+	store.mayVote = n.sworn
 	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.DataDir, 2, n.log.Named("snapshot"))
 	if err != nil {
 		return errors.Join(fmt.Errorf("opening snapshots: %w", err), store.Close())

@@ -42,7 +42,7 @@ func (n *Node) position() position {
 // committed.
 func (n *Node) sworn() bool {
 	r := n.raft()
-	return r != nil && r.LastIndex() >= n.admitted.Load()
+	return n.admitted.Load() == 0 || r != nil && r.LastIndex() >= n.admitted.Load()
 }
 
 // forgetful is why a node does not vote.

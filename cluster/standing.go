@@ -112,6 +112,9 @@ func (t transport) mayStand() error {
 
 // stand returns why this node does not ask for votes now, nil if it may.
 func (n *Node) stand() error {
+	if !n.sworn() {
+		return forgetful
+	}
 	why := n.unfit()
 	if why == "" || time.Since(n.lead.lostSince()) > standAnyway*n.cfg.stretch(electionTimeout) {
 		return nil

@@ -48,6 +48,7 @@ type logStore struct {
 	writes   chan write    // to the one goroutine that writes
 	closed   chan struct{}
 	failed   atomic.Pointer[error]
+	mayVote  func() bool // nil: always
 	full     func() bool // whether the next segment waits for room; nil: unknown
 	setback  setback
 }
@@ -244,7 +245,13 @@ func (s *logStore) Set(key, val []byte) error { return s.stable.Set(key, val) }
 func (s *logStore) Get(key []byte) ([]byte, error) { return s.stable.Get(key) }
 
 // SetUint64 implements raft.StableStore.
-func (s *logStore) SetUint64(key []byte, val uint64) error { return s.stable.SetUint64(key, val) }
+// Raft notes a vote before it gives one, and gives none that it could not note.
+func (s *logStore) SetUint64(key []byte, val uint64) error {
+	if s.mayVote != nil && string(key) == "LastVoteTerm" && !s.mayVote() {
+		return forgetful
+	}
+	return s.stable.SetUint64(key, val)
+}
 
 // GetUint64 implements raft.StableStore.
 func (s *logStore) GetUint64(key []byte) (uint64, error) { return s.stable.GetUint64(key) }

@@ -58,6 +58,12 @@ func (n *Node) tendServer(ctx context.Context, r *raft.Raft, s raft.Server) (inf
 			n.log.Debug("announcing a member", "id", s.ID, "error", err)
 		}
 	}
+	if n.bornAs(in.Member.ID) != "" {
+		return in, true
+	}
+	if err := n.admitBirth(ctx, in.Member.ID, in.Birth); err != nil {
+		n.log.Debug("noting the birth of a member", "id", s.ID, "error", err)
+	}
 	return in, true
 }
 
@@ -73,6 +79,11 @@ func (n *Node) forgetRemoved(ctx context.Context, servers []raft.Server) {
 		for _, mb := range m.Members() {
 			if !in[mb.ID] {
 				gone = append(gone, mb)
+			}
+		}
+		for _, b := range m.Births() {
+			if _, announced := m.Member(b.Node); !in[b.Node] && !announced {
+				gone = append(gone, fsm.Member{ID: b.Node})
 			}
 		}
 	})

@@ -47,6 +47,9 @@ type trust struct {
 	life   time.Duration
 	shared ed25519.PrivateKey // derived from the cluster key; nil without one
 	slots  chan struct{}      // one value for each newcomer that is served
+	// replaced says why a member of that name is none any more, nil if it is one. Set once, before the
+	// first link.
+	replaced func(pki.Name) error
 
 	mu        sync.Mutex     // guards changes
 	applicant *pki.Applicant // of this node, while it has no credentials
@@ -64,7 +67,7 @@ type stance struct {
 // loadTrust reads the credentials of a data directory, which has none before its node is in a
 // cluster.
 func loadTrust(cfg *Config, id identity) (*trust, error) {
-	t := &trust{dir: cfg.DataDir, now: cfg.Now, random: cfg.Rand, life: cfg.Tune.CertificateLife, slots: make(chan struct{}, newcomers)}
+	t := &trust{dir: cfg.DataDir, now: cfg.Now, random: cfg.Rand, life: cfg.Tune.CertificateLife, slots: make(chan struct{}, newcomers), replaced: func(pki.Name) error { return nil }}
 	if cfg.Join.Key != "" {
 		var err error
 		if t.shared, err = pki.ClusterKey(cfg.Join.Key); err != nil {
@@ -189,7 +192,10 @@ func (t *trust) use(c *pki.Credentials) error {
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{c.TLS()}, Time: t.now, DynamicRecordSizingDisabled: true,
 		NextProtos: []string{protoRaft, protoCalls, protoPipe}, ClientAuth: tls.RequireAnyClientCert,
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			_, err := c.Bundle.Verify(c.Name.Cluster, cs.PeerCertificates[0], x509.ExtKeyUsageClientAuth, t.now())
+			n, err := c.Bundle.Verify(c.Name.Cluster, cs.PeerCertificates[0], x509.ExtKeyUsageClientAuth, t.now())
+			if err == nil {
+				err = t.replaced(n)
+			}
 			return err
 		},
 	}
@@ -272,6 +278,9 @@ func (t *trust) client(proto, expect string) (*tls.Config, error) {
 		if err == nil && expect != "" && n.Node != expect {
 			err = fmt.Errorf("%w: the address belongs to node %s, but node %s answers", errOtherNode, expect, n.Node)
 		}
+		if err == nil {
+			err = t.replaced(n)
+		}
 		return err
 	}
 	return c, nil
@@ -316,12 +325,12 @@ func (t *trust) version() uint64 {
 
 // apply returns the applicant that this node is: the same one at every attempt, because a join
 // token that was used up lets in the key that used it.
-func (t *trust) apply(node string) (*pki.Applicant, error) {
+func (t *trust) apply(node, birth string) (*pki.Applicant, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var err error
 	if t.applicant == nil {
-		t.applicant, err = pki.NewApplicant(t.random, node)
+		t.applicant, err = pki.NewApplicant(t.random, node, birth)
 	}
 	return t.applicant, err
 }

@@ -99,6 +99,7 @@ type (
 		Format      int             `json:"format_version"`
 		ClusterID   string          `json:"cluster_id"`
 		NodeID      string          `json:"node_id"`
+		Birth       string          `json:"birth,omitempty"`
 		Certificate []byte          `json:"certificate"`
 		Version     uint64          `json:"trust_version"`
 		Authorities []authorityJSON `json:"authorities"`
@@ -113,7 +114,7 @@ type (
 // grant is the stored form of c without the node's key.
 func (c *Credentials) grant() grantJSON {
 	g := grantJSON{
-		Format: formatVersion, ClusterID: c.Name.Cluster, NodeID: c.Name.Node, Certificate: c.Certificate.Raw,
+		Format: formatVersion, ClusterID: c.Name.Cluster, NodeID: c.Name.Node, Birth: c.Name.Birth, Certificate: c.Certificate.Raw,
 		Version: c.Bundle.Version, Issuer: c.Bundle.Issuer,
 	}
 	for _, a := range c.Bundle.Authorities {
@@ -131,7 +132,7 @@ func (g grantJSON) credentials(seed []byte) (*Credentials, error) {
 	if g.Format > formatVersion {
 		return nil, fmt.Errorf("format version %d, this build knows up to %d: written by a newer Grove", g.Format, formatVersion)
 	}
-	c := &Credentials{Name: Name{g.ClusterID, g.NodeID}, Bundle: Bundle{Version: g.Version, Issuer: g.Issuer}}
+	c := &Credentials{Name: Name{g.ClusterID, g.NodeID, g.Birth}, Bundle: Bundle{Version: g.Version, Issuer: g.Issuer}}
 	var err error
 	if c.Key, err = keyOfSeed(seed); err != nil {
 		return nil, fmt.Errorf("key: %w", err)

@@ -12,46 +12,47 @@ import (
 
 // Applicant is a node that asks for a certificate. Its key never leaves it.
 type Applicant struct {
-	Node string
-	key  ed25519.PrivateKey
+	Node  string
+	Birth string
+	key   ed25519.PrivateKey
 }
 
 // NewApplicant makes a key pair for a node.
-func NewApplicant(random io.Reader, node string) (*Applicant, error) {
+func NewApplicant(random io.Reader, node, birth string) (*Applicant, error) {
 	key, err := newKey(random)
-	return &Applicant{Node: node, key: key}, err
+	return &Applicant{Node: node, Birth: birth, key: key}, err
 }
 
 // Request is the certificate request that the node sends.
 func (a *Applicant) Request(random io.Reader) ([]byte, error) {
-	der, err := x509.CreateCertificateRequest(random, &x509.CertificateRequest{Subject: pkix.Name{CommonName: a.Node}}, a.key)
+	der, err := x509.CreateCertificateRequest(random, &x509.CertificateRequest{Subject: pkix.Name{CommonName: a.Node, SerialNumber: a.Birth}}, a.key)
 	if err != nil {
 		return nil, fmt.Errorf("making a certificate request: %w", err)
 	}
 	return der, nil
 }
 
-// ParseRequest returns the node and the key of a request, of which the node has proved that it
-// holds the key.
-func ParseRequest(der []byte) (node string, key ed25519.PublicKey, err error) {
+// ParseRequest returns the node, of no cluster yet, and the key of a request, of which the node has
+// proved that it holds the key.
+func ParseRequest(der []byte) (node Name, key ed25519.PublicKey, err error) {
 	r, err := x509.ParseCertificateRequest(der)
 	if err == nil {
 		err = r.CheckSignature()
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("certificate request: %w", err)
+		return node, nil, fmt.Errorf("certificate request: %w", err)
 	}
 	key, ok := r.PublicKey.(ed25519.PublicKey)
 	if !ok || r.Subject.CommonName == "" {
-		return "", nil, fmt.Errorf("certificate request: want an Ed25519 key and the name of a node")
+		return node, nil, fmt.Errorf("certificate request: want an Ed25519 key and the name of a node")
 	}
-	return r.Subject.CommonName, key, nil
+	return Name{Node: r.Subject.CommonName, Birth: r.Subject.SerialNumber}, key, nil
 }
 
 // Grant makes what a member hands to a new node: a certificate, and everything that members
 // hold alike. It holds private keys.
-func (c *Credentials) Grant(random io.Reader, node string, key ed25519.PublicKey, now time.Time, life time.Duration) ([]byte, error) {
-	n := Name{Cluster: c.Name.Cluster, Node: node}
+func (c *Credentials) Grant(random io.Reader, node Name, key ed25519.PublicKey, now time.Time, life time.Duration) ([]byte, error) {
+	n := Name{Cluster: c.Name.Cluster, Node: node.Node, Birth: node.Birth}
 	cert, err := c.Bundle.Issuing().Issue(random, n, key, now, life)
 	if err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func (c *Credentials) Grant(random io.Reader, node string, key ed25519.PublicKey
 func (a *Applicant) Accept(grant []byte) (*Credentials, error) {
 	var g grantJSON
 	err := json.Unmarshal(grant, &g)
-	if err == nil && g.NodeID != a.Node {
+	if err == nil && (g.NodeID != a.Node || g.Birth != a.Birth) {
 		err = fmt.Errorf("it is for node %q", g.NodeID)
 	}
 	var c *Credentials

@@ -19,7 +19,7 @@ var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func found(t *testing.T, cluster, node string) *Credentials {
 	t.Helper()
-	c, err := Found(rand.Reader, Name{cluster, node}, now, week)
+	c, err := Found(rand.Reader, Name{cluster, node, "b"}, now, week)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,8 +30,11 @@ func public(c *Credentials) ed25519.PublicKey { return c.Key.Public().(ed25519.P
 
 func TestNames(t *testing.T) {
 	t.Parallel()
-	for _, n := range []Name{{"c", "n1"}, {"a:b/c", "ü node %:?#"}, {"..", "\x01"}} {
-		c := found(t, n.Cluster, n.Node)
+	for _, n := range []Name{{"c", "n1", ""}, {"a:b/c", "ü node %:?#", "b:1"}, {"..", "\x01", "2"}} {
+		c, err := Found(rand.Reader, n, now, week)
+		if err != nil {
+			t.Fatal(err)
+		}
 		got, err := c.Bundle.Verify(n.Cluster, c.Certificate, x509.ExtKeyUsageClientAuth, now)
 		if got != n || err != nil {
 			t.Errorf("%q comes back as %q, %v", n, got, err)
@@ -61,9 +64,9 @@ func TestVerify(t *testing.T) {
 	}{
 		"own":                          {a.Certificate, now, false, ""},
 		"a clock half an hour behind":  {a.Certificate, now.Add(-30 * time.Minute), false, ""},
-		"another node":                 {issue(Name{"a", "n2"}), now, false, ""},
+		"another node":                 {issue(Name{"a", "n2", "b"}), now, false, ""},
 		"another cluster of that name": {found(t, "a", "n1").Certificate, now, true, "not signed by the cluster's authority"},
-		"another cluster's name":       {issue(Name{"b", "n1"}), now, true, "of cluster b"},
+		"another cluster's name":       {issue(Name{"b", "n1", "b"}), now, true, "of cluster b"},
 		"expired":                      {a.Certificate, now.Add(week + time.Second), false, "expired"},
 		"not valid yet":                {a.Certificate, now.Add(-2 * time.Hour), false, "not yet valid"},
 		"signed by itself":             {bare.Leaf, now, true, "not signed by the cluster's authority"},
@@ -80,7 +83,7 @@ func TestVerify(t *testing.T) {
 func TestNodesSignNothing(t *testing.T) {
 	t.Parallel()
 	c := found(t, "a", "n1")
-	rogue, err := Authority{Certificate: c.Certificate, Key: c.Key}.Issue(rand.Reader, Name{"a", "n2"}, public(c), now, week)
+	rogue, err := Authority{Certificate: c.Certificate, Key: c.Key}.Issue(rand.Reader, Name{"a", "n2", "b"}, public(c), now, week)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +196,7 @@ func TestRenew(t *testing.T) {
 func TestEnroll(t *testing.T) {
 	t.Parallel()
 	m := found(t, "a", "n1")
-	a, err := NewApplicant(rand.Reader, "n2")
+	a, err := NewApplicant(rand.Reader, "n2", "b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +205,7 @@ func TestEnroll(t *testing.T) {
 		t.Fatal(err)
 	}
 	node, key, err := ParseRequest(request)
-	if node != "n2" || err != nil {
+	if node != (Name{Node: "n2", Birth: "b"}) || err != nil {
 		t.Fatalf("request of %q, %v", node, err)
 	}
 	grant, err := m.Grant(rand.Reader, node, key, now, week)
@@ -210,7 +213,7 @@ func TestEnroll(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := a.Accept(grant)
-	if err != nil || c.Name != (Name{"a", "n2"}) {
+	if err != nil || c.Name != (Name{"a", "n2", "b"}) {
 		t.Fatalf("accepted %+v, %v", c, err)
 	}
 	for x, y := range map[*Credentials]*Credentials{m: c, c: m} {
@@ -221,7 +224,7 @@ func TestEnroll(t *testing.T) {
 	if strings.Contains(string(grant), string(m.Key.Seed())) {
 		t.Error("the member handed over its own key")
 	}
-	other, err := NewApplicant(rand.Reader, "n2")
+	other, err := NewApplicant(rand.Reader, "n2", "b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +291,7 @@ func TestDerive(t *testing.T) {
 }
 
 func FuzzRequest(f *testing.F) {
-	a, err := NewApplicant(rand.Reader, "n")
+	a, err := NewApplicant(rand.Reader, "n", "b")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -299,22 +302,22 @@ func FuzzRequest(f *testing.F) {
 	f.Add(der)
 	f.Fuzz(func(t *testing.T, der []byte) {
 		node, key, err := ParseRequest(der)
-		if err == nil && (node == "" || len(key) != ed25519.PublicKeySize) {
+		if err == nil && (node == (Name{}) || len(key) != ed25519.PublicKeySize) {
 			t.Errorf("accepted node %q with a key of %d bytes", node, len(key))
 		}
 	})
 }
 
 func FuzzGrant(f *testing.F) {
-	m, err := Found(rand.Reader, Name{"a", "n1"}, now, week)
+	m, err := Found(rand.Reader, Name{"a", "n1", "b"}, now, week)
 	if err != nil {
 		f.Fatal(err)
 	}
-	a, err := NewApplicant(rand.Reader, "n2")
+	a, err := NewApplicant(rand.Reader, "n2", "b")
 	if err != nil {
 		f.Fatal(err)
 	}
-	grant, err := m.Grant(rand.Reader, "n2", a.key.Public().(ed25519.PublicKey), now, week)
+	grant, err := m.Grant(rand.Reader, Name{Node: "n2", Birth: "b"}, a.key.Public().(ed25519.PublicKey), now, week)
 	if err != nil {
 		f.Fatal(err)
 	}

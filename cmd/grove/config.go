@@ -16,12 +16,19 @@ import (
 // config is what the configuration files say, after the environment had its say.
 type config struct {
 	APIAddr, ClusterAddr, ClusterName string
-	LogLevel, LogFormat, PIDFile      string
-	DefaultTTL, MaxTTL                time.Duration
-	Listeners                         []listenerBlock
-	Storage                           *storageBlock
-	Join                              joinSecrets
-	Limits                            httpapi.Limits
+	LogLevel, LogFormat               string
+	process
+	DefaultTTL, MaxTTL time.Duration
+	Listeners          []listenerBlock
+	Storage            *storageBlock
+	Join               joinSecrets
+	Limits             httpapi.Limits
+}
+
+// process is what the files say of the process.
+type process struct {
+	PIDFile          string
+	LeaveOnTerminate bool
 }
 
 // joinSecrets are what lets the node into a cluster.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 )
 
@@ -77,6 +78,7 @@ func serveConfig(ctx context.Context, f *serverFlags, env *environment) error {
 	now := clock(env, log)
 	nc.cluster.Now, nc.api.Now = now, now
 	nc.stdout = env.stdout
+	nc.yield, nc.leave = true, c.LeaveOnTerminate
 	in, err := startNode(*nc)
 	if err != nil {
 		return err
@@ -96,7 +98,30 @@ func serveConfig(ctx context.Context, f *serverFlags, env *environment) error {
 	if env.ready != nil {
 		env.ready(in.addrs, "")
 	}
-	return wait(ctx, env, in.reload, in)
+	if err := notify(env, "READY=1"); err != nil {
+		log.Warn("the start", "error", err)
+	}
+	return wait(ctx, env, func() { f.reload(env, in, log) }, in)
+}
+
+// reload reads the certificates and the log level again. What is wrong is not taken.
+func (f *serverFlags) reload(env *environment, in *instance, log hclog.Logger) {
+	in.reload()
+	c, _, err := loadConfig(f.config, env)
+	if err != nil {
+		log.Error("the log level in use stays", "error", err)
+		return
+	}
+	if f.logLevel != "" {
+		c.LogLevel = f.logLevel
+	}
+	level, err := logLevel(c.LogLevel)
+	if err != nil {
+		log.Error("the log level in use stays", "error", err)
+		return
+	}
+	log.SetLevel(level)
+	log.Info("log level read again", "level", level)
 }
 
 // writePID writes the process ID, and returns what removes it again.
@@ -132,7 +157,7 @@ func wait(ctx context.Context, env *environment, onHangup func(), ins ...*instan
 	for {
 		select {
 		case <-ctx.Done():
-			return stopAll(ins)
+			return errors.Join(notify(env, "STOPPING=1"), stopAll(ins))
 		case err := <-failed:
 			return errors.Join(err, stopAll(ins))
 		case <-hangup:

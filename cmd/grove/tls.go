@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 )
 
 // tlsVersions are the allowed ones. Older versions are not.
@@ -60,11 +61,15 @@ type keyPair struct {
 	current           atomic.Pointer[tls.Certificate]
 }
 
-// load reads the files; after an error the former certificate stays.
+// load reads the files; after an error the former certificate stays. It never gives way to one that
+// has ended.
 func (k *keyPair) load() error {
 	cert, err := tls.LoadX509KeyPair(k.certFile, k.keyFile)
 	if err != nil {
 		return fmt.Errorf("certificate %s with key %s: %w", k.certFile, k.keyFile, err)
+	}
+	if end := cert.Leaf.NotAfter; k.current.Load() != nil && time.Now().After(end) {
+		return fmt.Errorf("certificate %s has ended at %s", k.certFile, end.Format(time.RFC3339))
 	}
 	k.current.Store(&cert)
 	return nil

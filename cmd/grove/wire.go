@@ -27,6 +27,8 @@ type nodeConfig struct {
 	api       httpapi.Config
 	listeners []listenerConfig
 	stdout    io.Writer // of audit devices; nil: nowhere
+	// yield: a stop hands leadership over. leave: and takes the node out of the cluster.
+	yield, leave bool
 }
 
 // listenerConfig is one API listener.
@@ -40,15 +42,16 @@ type listenerConfig struct {
 
 // instance is a running node. Its goroutines end with stop.
 type instance struct {
-	node    *cluster.Node
-	log     hclog.Logger
-	trail   *audit.Trail
-	servers []*http.Server
-	pairs   []*keyPair
-	addrs   []string // bound, of the API
-	failed  chan error
-	done    chan struct{} // closed by stop
-	running sync.WaitGroup
+	node         *cluster.Node
+	log          hclog.Logger
+	trail        *audit.Trail
+	servers      []*http.Server
+	pairs        []*keyPair
+	addrs        []string // bound, of the API
+	failed       chan error
+	done         chan struct{} // closed by stop
+	running      sync.WaitGroup
+	yield, leave bool
 }
 
 // Times of every API server, unless its listener says otherwise.
@@ -65,7 +68,7 @@ const (
 // startNode binds the listeners, opens the node and serves. The listeners come first, so
 // that a port in use is found before anything is touched, and their address can be announced.
 func startNode(c nodeConfig) (*instance, error) {
-	in := &instance{log: c.api.Logger, failed: make(chan error, len(c.listeners)+1), done: make(chan struct{})}
+	in := &instance{log: c.api.Logger, yield: c.yield, leave: c.leave, failed: make(chan error, len(c.listeners)+1), done: make(chan struct{})}
 	fit(c.listeners, raiseFiles(), in.log)
 	ls, err := in.listen(c.listeners)
 	if err != nil {
@@ -191,8 +194,12 @@ func (in *instance) reload() {
 	}
 }
 
-// stop drains the API, closes the node, and waits for both.
+// stop hands leadership over, drains the API, leaves the cluster if it is to, closes the node, and
+// waits for everything. Each step has a bound.
 func (in *instance) stop() error {
+	if in.yield {
+		in.node.Yield(context.Background())
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	close(in.done)
@@ -200,6 +207,11 @@ func (in *instance) stop() error {
 	for _, s := range in.servers {
 		if e := s.Shutdown(ctx); e != nil { // too slow: cut
 			err = errors.Join(err, s.Close())
+		}
+	}
+	if in.leave {
+		if e := in.node.Leave(context.Background()); e != nil {
+			in.log.Error("this node stays a member", "error", e)
 		}
 	}
 	err = errors.Join(err, in.node.Close())

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -168,6 +169,19 @@ func (n *Node) Start() {
 	n.mu.Lock()
 	n.Node, n.handler = nd, h
 	n.mu.Unlock()
+}
+
+// Wipe empties the folder of the node, which must be down: all of it, or only what names names.
+func (n *Node) Wipe(names ...string) {
+	n.c.T.Helper()
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	for _, name := range names {
+		if err := os.RemoveAll(filepath.Join(n.dir, name)); err != nil {
+			n.c.T.Fatal(err)
+		}
+	}
 }
 
 // Move gives the node, which must be down, another address for its next start.
