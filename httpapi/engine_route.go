@@ -33,6 +33,7 @@ type site struct {
 	kind    *engineType // nil: this build does not know the mount's type
 	vars    map[string]string
 	call    *engine.Request // made when it is needed first
+	locked  bool            // the engine was told that a user is locked out
 }
 
 // compileEngines makes routes of what the methods declare.

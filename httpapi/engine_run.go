@@ -46,6 +46,7 @@ var operationNames = map[acl.Operation]engine.Operation{
 // lockedOut asks the local replica, which may lag; apply asks again.
 func (rq *request) lockedOut(alias string) (locked bool) {
 	rq.api.store.View(func(m *fsm.Machine) { locked = m.LockedOut(&rq.site.mount, alias, rq.now) })
+	rq.site.locked = rq.site.locked || locked
 	return locked
 }
 
@@ -121,8 +122,8 @@ func engineFailure(err error) error {
 // stands, and need not be worked out again.
 func (rq *request) ground() (firm bool) {
 	s := rq.site
-	if s == nil || s.call == nil {
-		return false
+	if s == nil || s.call == nil || s.locked {
+		return false // a lock may have ended, which is cheap to ask again
 	}
 	rq.api.store.View(func(m *fsm.Machine) {
 		firm = m.MountUnchanged(s.mount.Path, s.mount.UUID, s.epoch) && s.call.Storage.Holds(m.Storage(s.mount.UUID))

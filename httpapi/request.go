@@ -20,20 +20,25 @@ import (
 
 // request is one request on its way through the adapter and a handler.
 type request struct {
-	ctx    context.Context
-	api    *api
-	http   *http.Request
-	writer http.ResponseWriter // of a route that reads a file
-	op     acl.Operation
-	path   string         // without /v1/; of a list, with a slash at its end
-	raw    map[string]any // body or query
+	ctx context.Context
+	api *api
+	received
+	op   acl.Operation
+	path string         // without /v1/; of a list, with a slash at its end
+	raw  map[string]any // body or query
 	values
-	id   token.ID      // what the client sent
-	wrap time.Duration // the answer is asked for wrapped
-	site *site         // below a mount with an engine; nil: elsewhere
+	site *site // below a mount with an engine; nil: elsewhere
 	evaluation
 	outcome
 	trace trace
+}
+
+// received is what came over the wire, and what goes back.
+type received struct {
+	http   *http.Request
+	writer http.ResponseWriter // of a route that reads a file
+	id     token.ID            // what the client sent
+	wrap   time.Duration       // the answer is asked for wrapped
 }
 
 // evaluation is what authorize found out, at one moment of the local replica.
@@ -63,7 +68,7 @@ type outcome struct {
 
 // newRequest takes what the request line and the headers say.
 func (a *api) newRequest(ctx context.Context, r *http.Request) *request {
-	return &request{ctx: ctx, api: a, http: r, id: tokenOf(r), path: strings.TrimPrefix(r.URL.Path, "/v1/"), outcome: outcome{age: -1}}
+	return &request{ctx: ctx, api: a, received: received{http: r, id: tokenOf(r)}, path: strings.TrimPrefix(r.URL.Path, "/v1/"), outcome: outcome{age: -1}}
 }
 
 // read decodes verb, path, body and the headers that are part of the request.

@@ -59,6 +59,8 @@ func addClientCommands(root *cobra.Command, env *environment) {
 			newTokenCreate(env), newTokenLookup(env), newTokenRenew(env), newTokenRevoke(env), newTokenCapabilities(env)),
 		group("policy", "Read and write policies",
 			newPolicyList(env), newPolicyRead(env), newPolicyWrite(env), newPolicyDelete(env), newPolicyFmt(env)),
+		group("auth", "List, enable, tune, move and disable login methods",
+			newAuthList(env), newAuthEnable(env), newAuthDisable(env), newAuthTune(env), newAuthMove(env)),
 		group("audit", "List, enable and disable audit devices", newAuditList(env), newAuditEnable(env), newAuditDisable(env)),
 		group("lease", "Look up, renew and revoke leases", newLeaseLookup(env), newLeaseRenew(env), newLeaseRevoke(env)),
 		group("operator", "Run a cluster", newOperatorInit(env), newOperatorMembers(env), newOperatorStepDown(env), newOperatorJoinToken(env), newOperatorRotateCA(env), newOperatorCheck(env),

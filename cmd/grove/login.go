@@ -12,14 +12,15 @@ import (
 
 // loginFlags are the flags of `grove login`.
 type loginFlags struct {
-	method                      string
+	method, path                string
 	noStore, noPrint, tokenOnly bool
 }
 
 func newLogin(env *environment) *cobra.Command {
 	f := &loginFlags{}
-	c := command(env, "login [TOKEN | -]", "Check a token and keep it for later commands", cobra.MaximumNArgs(1), f.run)
-	c.Flags().StringVar(&f.method, "method", "token", "login method")
+	c := command(env, "login [TOKEN | - | KEY=VALUE…]", "Log in, or check a token, and keep the token for later commands", cobra.ArbitraryArgs, f.run)
+	c.Flags().StringVar(&f.method, "method", "token", "login method: token or userpass")
+	c.Flags().StringVar(&f.path, "path", "", "where the method is mounted (default: its name)")
 	c.Flags().BoolVar(&f.noStore, "no-store", false, "do not keep the token")
 	c.Flags().BoolVar(&f.noPrint, "no-print", false, "do not print the token")
 	c.Flags().BoolVar(&f.tokenOnly, "token-only", false, "only print the token: -no-store -field=token")
@@ -27,18 +28,10 @@ func newLogin(env *environment) *cobra.Command {
 }
 
 func (f *loginFlags) run(s *session, args []string) error {
-	if f.method != "token" {
-		return fmt.Errorf("login method %q is not supported: only \"token\" is", f.method)
-	}
 	if f.tokenOnly {
 		f.noStore, s.p.field = true, "token"
 	}
-	t, err := s.readToken(args)
-	if err != nil {
-		return err
-	}
-	s.c.token = t
-	a, err := s.get("authenticating", "auth/token/lookup-self")
+	t, auth, err := f.authenticate(s, args)
 	if err != nil {
 		return err
 	}
@@ -56,11 +49,69 @@ func (f *loginFlags) run(s *session, args []string) error {
 			return err
 		}
 	}
-	auth, err := authOf(t, a)
-	if err != nil {
-		return err
-	}
 	return s.p.secret(auth)
+}
+
+// authenticate returns a token and the answer that is shown for it.
+func (f *loginFlags) authenticate(s *session, args []string) (string, *answer, error) {
+	switch f.method {
+	case "token":
+	case "userpass":
+		return f.userpass(s, args)
+	default:
+		return "", nil, fmt.Errorf("login method %q is not supported: token and userpass are", f.method)
+	}
+	if len(args) > 1 {
+		return "", nil, fmt.Errorf("too many arguments: one token, or - for standard input, got %d", len(args))
+	}
+	t, err := s.readToken(args)
+	if err != nil {
+		return "", nil, err
+	}
+	s.c.token = t
+	a, err := s.get("authenticating", "auth/token/lookup-self")
+	if err != nil {
+		return "", nil, err
+	}
+	auth, err := authOf(t, a)
+	return t, auth, err
+}
+
+// userpass logs in with username=… and password=…; a password that is not given is read from
+// standard input.
+func (f *loginFlags) userpass(s *session, args []string) (string, *answer, error) {
+	fields, err := s.fieldsOf(args)
+	if err != nil {
+		return "", nil, err
+	}
+	name, _ := fields["username"].(string)
+	if name == "" {
+		return "", nil, errors.New("userpass needs username=NAME")
+	}
+	if _, ok := fields["password"]; !ok {
+		fmt.Fprint(s.env.stderr, "Password: ")
+		text, err := readLine(s.env.stdin)
+		if err != nil {
+			return "", nil, fmt.Errorf("reading the password: %w", err)
+		}
+		fields["password"] = strings.TrimSuffix(text, "\r")
+	}
+	delete(fields, "username")
+	at := strings.Trim(f.path, "/")
+	if at == "" {
+		at = "userpass"
+	}
+	s.c.token = ""
+	a, err := s.put("authenticating", "auth/"+at+"/login/"+name, fields)
+	if err != nil {
+		return "", nil, err
+	}
+	auth, _ := a.raw["auth"].(map[string]any)
+	t, _ := auth["client_token"].(string)
+	if t == "" {
+		return "", nil, errors.New("the answer to the login has no token")
+	}
+	return t, a, nil
 }
 
 func (f *loginFlags) success() string {

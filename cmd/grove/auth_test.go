@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestAuthCommands runs the commands about login methods against a server.
+func TestAuthCommands(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, always(200, `{"data":{"userpass/":{"type":"userpass","accessor":"auth_userpass_1","description":"d"}},"auth":{"client_token":"hvs.new","accessor":"a","policies":["default"],"token_policies":["default"],"lease_duration":60,"renewable":true}}`))
+	vars := map[string]string{"VAULT_ADDR": f.URL, "VAULT_TOKEN": "root", "HOME": t.TempDir()}
+	for _, c := range []struct {
+		args                   string
+		input                  string
+		method, uri, body, out string
+	}{
+		{"auth enable -path=ci -description=d -default-lease-ttl=1h userpass", "", "PUT", "/v1/sys/auth/ci", `{"config":{"default_lease_ttl":"1h"},"description":"d","type":"userpass"}`, "Enabled userpass auth method at: ci/"},
+		{"auth enable userpass", "", "PUT", "/v1/sys/auth/userpass", `{"config":{},"description":"","type":"userpass"}`, "at: userpass/"},
+		{"auth list", "", "GET", "/v1/sys/auth", "", "auth_userpass_1"},
+		{"auth tune -max-lease-ttl=2h ci/", "", "PUT", "/v1/sys/auth/ci/tune", `{"max_lease_ttl":"2h"}`, "Tuned the auth method at: ci/"},
+		{"auth move ci/ cd", "", "PUT", "/v1/sys/remount", `{"from":"auth/ci/","to":"auth/cd/"}`, "to: auth/cd/"},
+		{"auth disable ci/", "", "DELETE", "/v1/sys/auth/ci", "", "at: ci/"},
+		{"login -method=userpass -path=ci username=bob", "pw\n", "PUT", "/v1/auth/ci/login/bob", `{"password":"pw"}`, "hvs.new"},
+		{"login -method=userpass -no-store username=bob password=pw", "", "PUT", "/v1/auth/userpass/login/bob", `{"password":"pw"}`, "hvs.new"},
+	} {
+		r := runCLI(t.Context(), vars, c.input, strings.Fields(c.args)...)
+		got, _ := f.requests()
+		if r.code != 0 || got.method != c.method || got.uri != c.uri || strings.TrimSpace(got.body) != c.body || !strings.Contains(r.out, c.out) {
+			t.Errorf("grove %s: code %d, asked %+v\nout %q\nerr %q", c.args, r.code, got, r.out, r.errOut)
+		}
+		if strings.HasPrefix(c.args, "login") && got.token != "" {
+			t.Errorf("grove %s sent the old token along", c.args)
+		}
+	}
+	for args, text := range map[string]string{
+		"auth tune ci": "othing to change", "login -method=userpass": "needs username=NAME", "login -method=carrier-pigeon": "is not supported", "login a b": "oo many arguments",
+	} {
+		if r := runCLI(t.Context(), vars, "", strings.Fields(args)...); r.code == 0 || !strings.Contains(r.errOut, text) {
+			t.Errorf("grove %s: code %d %q, want %q", args, r.code, r.errOut, text)
+		}
+	}
+}
