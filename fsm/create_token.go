@@ -46,7 +46,7 @@ func (c *CreateToken) insert(m *Machine, x *applyContext) Result {
 		return refuse(Invalid, "cannot create the token: %v", err)
 	}
 	if m.answers.Len() > 0 {
-		m.answers.Own(rec.Hash, rec.Accessor)
+		m.answers.Drop(rec.Hash) // what an earlier token with this hash has left
 	}
 	return Result{Token: &rec}
 }

@@ -106,13 +106,13 @@ func (m *Machine) Apply(index uint64, entry []byte) ([]Result, error) {
 		return nil, fmt.Errorf("entry %d: %w", index, err)
 	}
 	m.index, m.at = index, max(m.at, e.At)
+	m.answers.Sweep(m.at, sweepStep)
 	results := make([]Result, 0, len(commands))
 	for _, g := range e.Groups {
 		results = m.applyGroup(g, commands[:len(g.Items)], results)
 		commands = commands[len(g.Items):]
 	}
 	m.forest.Reclaim(reclaimStep)
-	m.answers.Sweep(m.at, sweepStep)
 	return results, nil
 }
 

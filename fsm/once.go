@@ -127,7 +127,6 @@ func (c *Once) apply(m *Machine, _ *applyContext) Result {
 	var rec token.Record
 	if ref != 0 && m.forest.Alive(ref, m.at) {
 		rec = m.forest.Record(ref)
-		m.answers.Own(caller.Token, rec.Accessor)
 	}
 	if r := m.remembered(caller.Token, c.Key, m.at); r != nil {
 		if r.Request != c.Request {

@@ -184,6 +184,9 @@ func (a *api) evaluate(rq *request, rt *route) (*response, error) {
 	if known == nil {
 		known = a.locate(rq)
 	}
+	if err := rq.takeKey(known); err != nil {
+		return nil, err
+	}
 	if known.reads(rq.op) && !(rt != nil && rt.local) && !rq.takesStale() {
 		if err := a.barrier(rq); err != nil {
 			return nil, err
@@ -196,7 +199,9 @@ func (a *api) evaluate(rq *request, rt *route) (*response, error) {
 			if e := a.recordRequest(rq, err); e != nil {
 				return nil, e
 			}
-			return rs, a.settle(rq, err)
+			if err = a.settle(rq, err); !errors.Is(err, errStale) {
+				return rs, err
+			}
 		}
 		if err := a.barrier(rq); err != nil {
 			return nil, err
@@ -227,6 +232,11 @@ func (a *api) attempt(rq *request, rt *route) (*response, error) {
 	if rt == nil {
 		rt = a.locate(rq)
 	}
+	if rq.keyed != nil {
+		if rs, done, err := a.replay(rq, rt); done {
+			return rs, err
+		}
+	}
 	if err := a.authorize(rq, rt); err != nil {
 		return nil, err
 	}
@@ -242,6 +252,8 @@ func (a *api) attempt(rq *request, rt *route) (*response, error) {
 		return nil, err
 	case rq.wrap > 0:
 		return nil, errNoWrapping
+	case !op.write && rq.caller.Limited() && rq.keyed != nil:
+		return a.readOnce(rq, op)
 	case !op.write && rq.caller.Limited():
 		if err := a.charge(rq, op.self); err != nil {
 			return nil, err
@@ -283,6 +295,10 @@ func (a *api) settle(rq *request, err error) error {
 	}
 	if err != nil && failureOf(err).status >= http.StatusInternalServerError {
 		return err
+	}
+	if rq.keyed != nil && err != nil {
+		f := failureOf(err)
+		rq.keyed.memo = memo{Refused: true, Status: f.status, Texts: f.texts}
 	}
 	_, e := rq.propose(&fsm.UseToken{Caller: rq.asker(), AnyEpoch: true})
 	if e != nil && (err == nil || failureOf(e).status >= http.StatusInternalServerError) {

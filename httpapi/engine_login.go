@@ -203,10 +203,9 @@ func (rq *request) renewLogin(id token.ID, rec *token.Record) (*response, error)
 		Target: fsm.Target{Token: rec.Hash}, Increment: fields.seconds("increment"), TTL: terms.TTL, Period: terms.Period, ExplicitMax: terms.ExplicitMax,
 		DefaultTTL: call.Mount.DefaultTTL, MaxTTL: shortest(call.Mount.MaxTTL, terms.MaxTTL),
 	}
-	r, err := rq.propose(c)
-	if err != nil {
-		return nil, asInvalid(err)
+	if rq.keyed != nil {
+		rq.keyed.memo.ID, rq.keyed.memo.Period = id, terms.Period
 	}
-	rq.warnCapped(r.Asked, r.Max, terms.Period > 0 && r.Asked == terms.Period)
-	return &response{auth: authOf(id, r.Token, r.Granted), mount: "token"}, nil
+	r, err := rq.propose(c)
+	return rq.showRenewal(id, terms.Period, &r, err)
 }

@@ -67,9 +67,15 @@ func (rq *request) runEngine(h engine.Handler) (*response, error) {
 	case rs.Login != nil:
 		return rq.finishLogin(rs.Login)
 	case call.Storage.Written():
+		out, err := rq.engineResponse(rs)
+		if err != nil {
+			return nil, err
+		}
+		out = rq.fixed(out)
 		if _, err := rq.propose(rq.transaction()); err != nil {
 			return nil, err
 		}
+		return out, nil
 	case (rq.op == acl.Update || rq.op == acl.Create || rq.op == acl.Delete) && !rq.fresh:
 		return nil, errStale // that there is nothing to do is as doubtful as a refusal
 	}

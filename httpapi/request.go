@@ -39,6 +39,7 @@ type received struct {
 	writer http.ResponseWriter // of a route that reads a file
 	id     token.ID            // what the client sent
 	wrap   time.Duration       // the answer is asked for wrapped
+	keyed  *keyed              // it may be sent again; nil: it has no Idempotency-Key
 }
 
 // evaluation is what authorize found out, at one moment of the local replica.
@@ -214,6 +215,12 @@ func (rq *request) asker() fsm.Caller {
 // propose replicates c, which was made with asker. errStale makes the adapter start over;
 // any other error is the answer. A refusal by apply is an error too.
 func (rq *request) propose(c fsm.Command) (fsm.Result, error) {
+	var err error
+	if rq.keyed != nil {
+		if c, err = rq.once(c); err != nil {
+			return fsm.Result{}, err
+		}
+	}
 	r, err := rq.api.store.Propose(rq.ctx, c)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -222,6 +229,12 @@ func (rq *request) propose(c fsm.Command) (fsm.Result, error) {
 		return r, err
 	case r.Stale:
 		return r, errStale
+	}
+	if rq.keyed != nil {
+		if err := rq.keyed.refused(&r); err != nil {
+			rq.answered = !errors.Is(err, errStale)
+			return r, err
+		}
 	}
 	rq.answered, rq.index = true, r.Index
 	return r, r.Err()

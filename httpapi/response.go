@@ -21,6 +21,8 @@ type response struct {
 	warnings []string
 	// flat repeats data's keys at the top level, as the reference does below sys/.
 	flat bool
+	// rendered is the whole body, as it was rendered before.
+	rendered []byte
 	// bare is the whole body, without envelope.
 	bare any
 	// file is the whole body, which is no JSON.
@@ -92,6 +94,9 @@ func (a *api) writeHeaders(w http.ResponseWriter, rq *request) {
 		h := w.Header()
 		h["X-Vault-Index"], h["X-Grove-Index"] = i, i
 	}
+	if rq.keyed != nil && rq.keyed.replayed {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
 	if rq.age >= 0 {
 		w.Header().Set("X-Grove-Age-Ms", strconv.FormatInt(rq.age.Milliseconds(), 10))
 	}
@@ -113,6 +118,10 @@ func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
 	}
 	if rs.file != nil {
 		a.sendFile(w, rq, rs.file)
+		return
+	}
+	if rs.rendered != nil {
+		a.send(w, status, rs.rendered, nil)
 		return
 	}
 	if rs.bare != nil {
@@ -165,7 +174,7 @@ func (e envelope) flatten(data map[string]any) map[string]any {
 // requestID names the request and its answer.
 func (rq *request) requestID() string {
 	if rq.trace.id == "" {
-		rq.trace.id = rq.api.requestID()
+		rq.trace.id = rq.newRequestID()
 	}
 	return rq.trace.id
 }

@@ -35,6 +35,9 @@ type operation struct {
 	write bool
 	// self: run answers from the caller's record, and from nothing else of the state.
 	self bool
+	// show renders what apply said of a write; nil: nothing but warnings. It uses the request and its memo, and
+	// nothing of the state, because it also renders an answer that is given again.
+	show func(rq *request, r *fsm.Result, err error) (*response, error)
 }
 
 // head is the operation of HEAD, which no policy grants and no route with a token has.
@@ -74,8 +77,15 @@ func (rt *route) operation(rq *request) (operation, error) {
 // read, write and query make operations.
 func read(f func(*request) (*response, error)) operation { return operation{run: f} }
 
+// One that answers with something is showing, or fixes its answer before it proposes: or else a request that is sent
+// again under its Idempotency-Key would be answered with less.
 func write(s schema, f func(*request) (*response, error)) operation {
 	return operation{fields: s, run: f, write: true}
+}
+
+// showing is write for an operation that answers with something.
+func showing(s schema, f func(*request) (*response, error), show func(*request, *fsm.Result, error) (*response, error)) operation {
+	return operation{fields: s, run: f, write: true, show: show}
 }
 
 // query is an update that only reads: a lookup by POST.

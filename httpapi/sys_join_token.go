@@ -25,7 +25,18 @@ func makeJoinToken(rq *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rq.keyed != nil {
+		rq.keyed.memo.Text, rq.keyed.memo.TTL = text, ttl
+	}
 	r, err := rq.propose(&fsm.PutJoinToken{Caller: rq.asker(), Hash: hash, TTL: ttl})
+	return showJoin(text, ttl, &r, err)
+}
+
+func showJoinToken(rq *request, r *fsm.Result, err error) (*response, error) {
+	return showJoin(rq.keyed.memo.Text, rq.keyed.memo.TTL, r, err)
+}
+
+func showJoin(text string, ttl time.Duration, r *fsm.Result, err error) (*response, error) {
 	if err != nil {
 		return nil, err
 	}

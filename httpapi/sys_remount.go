@@ -21,10 +21,11 @@ func remount(rq *request) (*response, error) {
 		}
 	}
 	from, to = strings.Trim(from, "/")+"/", strings.Trim(to, "/")+"/"
+	rs := rq.fixed(&response{data: map[string]any{"migration_id": rq.migration(from, to)}, flat: true, mount: "system"})
 	if _, err := rq.propose(&fsm.MoveMount{Caller: rq.asker(), From: from, To: to}); err != nil {
 		return nil, err
 	}
-	return &response{data: map[string]any{"migration_id": rq.migration(from, to)}, flat: true, mount: "system"}, nil
+	return rs, nil
 }
 
 // migration is an ID that only this cluster makes.

@@ -63,14 +63,47 @@ func (rq *request) create(ro *tokenRole, orphan bool) (*response, error) {
 			return nil, err
 		}
 	}
-	r, err := rq.propose(&fsm.CreateToken{Caller: rq.asker(), Token: d.rec, Elevated: d.elevated})
+	if rq.keyed != nil {
+		return d.createOnce()
+	}
+	r, err := rq.propose(d.command())
 	if err != nil {
 		return nil, err
 	}
 	if err := d.warnMissingPolicies(r.Index); err != nil {
 		return nil, err
 	}
-	return &response{auth: authOf(d.id, r.Token, r.Token.TTL), mount: "token"}, nil
+	return showToken(d.id, &r), nil
+}
+
+func (d *draft) command() fsm.Command {
+	return &fsm.CreateToken{Caller: d.rq.asker(), Token: d.rec, Elevated: d.elevated}
+}
+
+// createOnce warns of missing policies before it proposes: apply finds the command stale if that has changed.
+func (d *draft) createOnce() (*response, error) {
+	d.warnOf(d.missingPolicies())
+	d.rq.keyed.memo.ID = token.ID(d.rq.text("id"))
+	r, err := d.rq.propose(d.command())
+	return showCreated(d.rq, &r, err)
+}
+
+// showCreated shows the token that a request with a key has created.
+func showCreated(rq *request, r *fsm.Result, err error) (*response, error) {
+	if err != nil {
+		return nil, err
+	}
+	id := rq.keyed.memo.ID
+	if id == "" {
+		if id, err = rq.mintID(); err != nil {
+			return nil, err
+		}
+	}
+	return showToken(id, r), nil
+}
+
+func showToken(id token.ID, r *fsm.Result) *response {
+	return &response{auth: authOf(id, r.Token, r.Token.TTL), mount: "token"}
 }
 
 // checkKind refuses what cannot be a service token, and a caller that may have no children.
@@ -199,7 +232,7 @@ func (d *draft) mint() error {
 	var err error
 	switch chosen := string(d.id); {
 	case chosen == "":
-		if d.id, err = token.NewID(d.rq.api.cfg.Rand); err != nil {
+		if d.id, err = d.rq.mintID(); err != nil {
 			return err
 		}
 	case strings.HasPrefix(chosen, token.ServicePrefix):
@@ -225,10 +258,14 @@ func (d *draft) warnMissingPolicies(index uint64) error {
 	if err := d.rq.api.store.WaitIndex(d.rq.ctx, index); err != nil {
 		return fsm.Errorf(fsm.OutcomeUnknown, "the token was created, but this node has not caught up with it: %v", err)
 	}
-	for _, p := range d.missingPolicies() {
+	d.warnOf(d.missingPolicies())
+	return nil
+}
+
+func (d *draft) warnOf(missing []string) {
+	for _, p := range missing {
 		d.rq.warn("Policy %q does not exist", p)
 	}
-	return nil
 }
 
 func (d *draft) missingPolicies() (missing []string) {

@@ -66,6 +66,7 @@ func show(rec *token.Record, id token.ID, now token.Instant) *tokenData {
 }
 
 func lookupSelf(rq *request) (*response, error) {
+	rq.showsCaller()
 	return &response{data: show(&rq.caller, rq.id, rq.now), mount: "token"}, nil
 }
 
@@ -85,6 +86,9 @@ func lookupAccessor(rq *request) (*response, error) {
 	rec, err := rq.findAccessor()
 	if err != nil {
 		return nil, err
+	}
+	if rec.Hash == rq.caller.Hash {
+		rq.showsCaller()
 	}
 	return &response{data: show(&rec, "", rq.now), mount: "token"}, nil
 }

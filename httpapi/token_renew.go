@@ -50,13 +50,27 @@ func (rq *request) renew(id token.ID, rec *token.Record) (*response, error) {
 		}
 		period = c.Period
 	}
+	if period <= shortest(c.MaxTTL, c.ExplicitMax, rec.ExplicitMax) {
+		period = 0
+	}
+	if rq.keyed != nil {
+		rq.keyed.memo.ID, rq.keyed.memo.Period = id, period
+	}
 	r, err := rq.propose(c)
+	return rq.showRenewal(id, period, &r, err)
+}
+
+// showRenewal shows a renewed token. period is that which may have been capped, 0 if it was not.
+func (rq *request) showRenewal(id token.ID, period time.Duration, r *fsm.Result, err error) (*response, error) {
 	if err != nil {
 		return nil, asInvalid(err)
 	}
-	limit := shortest(c.MaxTTL, c.ExplicitMax, rec.ExplicitMax)
-	rq.warnCapped(r.Asked, r.Max, period > limit && r.Asked == period)
+	rq.warnCapped(r.Asked, r.Max, period > 0 && r.Asked == period)
 	return &response{auth: authOf(id, r.Token, r.Granted), mount: "token"}, nil
+}
+
+func showRenewed(rq *request, r *fsm.Result, err error) (*response, error) {
+	return rq.showRenewal(rq.keyed.memo.ID, rq.keyed.memo.Period, r, err)
 }
 
 // byRole gives c the period and maximum of the token's role as it is now; the token's own

@@ -27,6 +27,10 @@ func revokeAccessor(rq *request) (*response, error) {
 		return nil, errNoAccessor
 	}
 	r, err := rq.propose(&fsm.RevokeToken{Caller: rq.asker(), Target: fsm.Target{Accessor: token.Accessor(a)}})
+	return showRevokedAccessor(rq, &r, err)
+}
+
+func showRevokedAccessor(rq *request, r *fsm.Result, err error) (*response, error) {
 	if err == nil && r.Count == 0 {
 		rq.warn("No token found with this accessor")
 	}
@@ -38,7 +42,11 @@ func revokeOrphan(rq *request) (*response, error) {
 	if id == "" {
 		return nil, errNoID
 	}
-	_, err := rq.propose(&fsm.RevokeOrphan{Caller: rq.asker(), Target: fsm.Target{Token: rq.hash(id)}})
+	r, err := rq.propose(&fsm.RevokeOrphan{Caller: rq.asker(), Target: fsm.Target{Token: rq.hash(id)}})
+	return showRevokedOrphan(rq, &r, err)
+}
+
+func showRevokedOrphan(_ *request, _ *fsm.Result, err error) (*response, error) {
 	return nil, asInvalid(err)
 }
 

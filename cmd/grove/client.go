@@ -27,6 +27,7 @@ const (
 type client struct {
 	addr, token string
 	http        *http.Client
+	key         string // sent as Idempotency-Key with every write; "": none
 }
 
 // answer is a response of the server.
@@ -103,6 +104,9 @@ func (c *client) once(ctx context.Context, method, target string, payload []byte
 	req.Header.Set("X-Vault-Request", "true")
 	if c.token != "" {
 		req.Header.Set("X-Vault-Token", c.token)
+	}
+	if c.key != "" && method != http.MethodGet && method != "LIST" {
+		req.Header.Set("Idempotency-Key", c.key)
 	}
 	if len(payload) > 0 {
 		req.Header.Set("Content-Type", "application/json")

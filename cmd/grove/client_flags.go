@@ -24,6 +24,7 @@ type clientFlags struct {
 	caCert, caPath         string
 	cert, key, serverName  string
 	skipVerify             bool
+	idempotencyKey         string
 }
 
 func (f *clientFlags) register(c *cobra.Command) {
@@ -31,6 +32,7 @@ func (f *clientFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&f.format, "format", "", "table, json or yaml; also GROVE_FORMAT or VAULT_FORMAT")
 	fl.StringVar(&f.field, "field", "", "print this field only, without anything around it")
+	fl.StringVar(&f.idempotencyKey, "idempotency-key", "", "send this Idempotency-Key with the write, so that the command may be run again within 24 h")
 	formats := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -63,7 +65,7 @@ func setting(env *environment, flag, name string) string {
 
 // client makes the client that flags and environment ask for.
 func (f *clientFlags) client(env *environment) (*client, error) {
-	c := &client{addr: setting(env, f.address, "ADDR")}
+	c := &client{addr: setting(env, f.address, "ADDR"), key: f.idempotencyKey}
 	if c.addr == "" {
 		c.addr = defaultAddress
 	}

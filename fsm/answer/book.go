@@ -121,13 +121,6 @@ func (b *Book) trim() {
 // minGaps is how many gaps are not worth the work.
 const minGaps = 1024
 
-// Own drops what an earlier token with the same hash has left: a hash can be taken again, an accessor cannot.
-func (b *Book) Own(caller token.Hash, a token.Accessor) {
-	if s := b.callers[caller]; s != nil && b.any(s).Accessor != a {
-		b.Drop(caller)
-	}
-}
-
 // any returns one record of a shelf.
 func (b *Book) any(s *shelf) *Record {
 	for _, place := range s.places { // order: what is asked of it is the same for all

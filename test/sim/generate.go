@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/fsm"
+	book "github.com/tokengrove/grove/fsm/answer"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/role"
 	"github.com/tokengrove/grove/fsm/token"
@@ -83,7 +84,25 @@ func (g *generator) targetRef() fsm.Target {
 	return t
 }
 
+// command is sometimes one under a key, of which a few are used again and again.
 func (g *generator) command() fsm.Command {
+	c := g.plain()
+	if g.r.IntN(5) != 0 {
+		return c
+	}
+	k := byte(g.r.IntN(4))
+	request := book.Digest{k}
+	if g.r.IntN(6) == 0 {
+		request[1] = 1 // another request under the same key
+	}
+	o, err := fsm.NewOnce(book.Key{k}, request, []byte{k}, c)
+	if err != nil {
+		return c // nobody asks
+	}
+	return o
+}
+
+func (g *generator) plain() fsm.Command {
 	switch n := g.r.IntN(100); {
 	case n < 45:
 		return g.create()

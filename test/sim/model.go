@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ type node struct {
 	rec     token.Record
 	parent  *node
 	revoked bool
+	usedUp  bool // its own last use is what ended it
 }
 
 // model is the naive machine.
@@ -28,6 +30,7 @@ type model struct {
 	changed map[string]uint64 // name of a policy, or "role "+name → epoch
 	audits  auditing
 	started bool
+	kept    []*kept
 }
 
 func newModel() *model {
@@ -68,6 +71,9 @@ type answer struct {
 
 // step applies c the way a reader of the documentation would.
 func (m *model) step(c fsm.Command) answer {
+	if o, ok := c.(*fsm.Once); ok {
+		return m.once(o)
+	}
 	a := answer{uses: -1}
 	caller, epoch, any := askedBy(c)
 	var n *node
@@ -86,6 +92,7 @@ func (m *model) step(c fsm.Command) answer {
 	}
 	a.code, a.record = m.effect(c, n)
 	if a.uses == 0 {
+		n.usedUp = m.alive(n)
 		n.revoked = true
 	}
 	return a
@@ -148,6 +155,10 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 	case *fsm.RevokeToken:
 		if n := m.find(c.Target); n != nil {
 			n.revoked = true
+		} else {
+			m.silence(func(n *node) bool {
+				return n.rec.Hash == c.Target.Token || (c.Target.Token.IsZero() && n.rec.Accessor == c.Target.Accessor)
+			})
 		}
 	case *fsm.RevokeOrphan:
 		return m.revokeOrphan(c), nil
@@ -156,6 +167,7 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 			return fsm.Invalid, nil
 		}
 		prefix := strings.TrimRight(c.Prefix, "/") + "/"
+		m.silence(func(n *node) bool { return strings.HasPrefix(n.rec.Path+"/", prefix) })
 		for _, n := range m.all {
 			n.revoked = n.revoked || strings.HasPrefix(n.rec.Path+"/", prefix)
 		}
@@ -228,6 +240,7 @@ func (m *model) create(c *fsm.CreateToken, caller *node) (fsm.Code, *token.Recor
 	if n.rec.TTL > 0 {
 		n.rec.Deadline = m.at.Add(n.rec.TTL)
 	}
+	m.kept = slices.DeleteFunc(m.kept, func(k *kept) bool { return k.caller.rec.Hash == n.rec.Hash })
 	m.add(n)
 	return 0, &n.rec
 }

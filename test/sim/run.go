@@ -91,6 +91,9 @@ func (r *run) step() error {
 	if r.gen.r.IntN(3) == 0 {
 		r.model.at = r.model.at.Add(time.Duration(r.gen.r.IntN(8_000)) * time.Millisecond)
 	}
+	if r.gen.r.IntN(200) == 0 {
+		r.model.at = r.model.at.Add(11 * time.Hour)
+	}
 	var want []answer
 	g := fsm.Group{Session: session, Low: r.seq + 1}
 	for range 1 + r.gen.r.IntN(4) {
@@ -193,6 +196,11 @@ func (r *run) compareState() error {
 	}
 	if n := r.machine.TokenCount(r.model.at); n != live {
 		return fmt.Errorf("%d tokens counted, want %d", n, live)
+	}
+	for _, k := range r.model.kept {
+		if _, ok := r.machine.Answer(k.caller.rec.Hash, k.key, r.model.at); ok != r.model.hears(k) {
+			return fmt.Errorf("answer to %s under %x: told %v, want %v", k.caller.rec.Hash, k.key[0], ok, !ok)
+		}
 	}
 	if err := r.machine.Check(); err != nil {
 		return err
