@@ -30,7 +30,6 @@ type request struct {
 	site *site // below a mount with an engine; nil: elsewhere
 	evaluation
 	outcome
-	trace trace
 }
 
 // received is what came over the wire, and what goes back.
@@ -57,6 +56,7 @@ type evaluation struct {
 
 // outcome is what a request has done so far, and what its answer has to say besides data.
 type outcome struct {
+	trace trace
 	// answered: apply has decided on a command, and what it said is final.
 	answered bool
 	index    uint64 // of the last command
