@@ -64,6 +64,9 @@ func (n *Node) promote(ctx context.Context, r *raft.Raft, id raft.ServerID, addr
 	n.changing.Lock()
 	defer n.changing.Unlock()
 	s, ok := serverOf(r, id)
+	if ok && s.Suffrage == raft.Voter && s.Address == addr {
+		return nil // since the autopilot looked
+	}
 	if !ok || s.Suffrage != raft.Nonvoter || s.Address != addr {
 		return fmt.Errorf("the configuration has changed since: %+v", s)
 	}
