@@ -22,6 +22,8 @@ type generator struct {
 	m     *model
 	root  token.Hash
 	count uint64
+	// serial counts mounts.
+	serial uint64
 }
 
 var paths = []string{
@@ -106,6 +108,8 @@ func (g *generator) plain() fsm.Command {
 	switch n := g.r.IntN(100); {
 	case n < 45:
 		return g.create()
+	case n < 52:
+		return g.engineCommand()
 	case n < 62:
 		return &fsm.UseToken{Caller: g.caller(), AnyEpoch: g.r.IntN(4) == 0}
 	case n < 74:

@@ -29,6 +29,7 @@ type model struct {
 	roles   map[string]bool
 	changed map[string]uint64 // name of a policy, or "role "+name → epoch
 	audits  auditing
+	engines engines
 	started bool
 	kept    []*kept
 }
@@ -37,7 +38,7 @@ func newModel() *model {
 	return &model{
 		tokens: map[token.Hash]*node{}, names: map[token.Accessor]*node{},
 		policy: map[string]string{}, roles: map[string]bool{}, changed: map[string]uint64{},
-		audits: newAuditing(),
+		audits: newAuditing(), engines: newEngines(),
 	}
 }
 
@@ -85,6 +86,11 @@ func (m *model) step(c fsm.Command) answer {
 		if !any && m.stale(c, n, epoch) {
 			return answer{stale: true, uses: -1}
 		}
+	}
+	if t, ok := c.(*fsm.Transact); ok && !m.grounded(t) {
+		return answer{stale: true, uses: -1}
+	}
+	if n != nil {
 		if n.rec.NumUses > 0 {
 			n.rec.UsesLeft--
 			a.uses = int(n.rec.UsesLeft)
@@ -111,6 +117,9 @@ func (m *model) stale(c fsm.Command, caller *node, epoch uint64) bool {
 		}
 	}
 	if m.changed[auditChanged] > epoch {
+		return true
+	}
+	if tune, ok := c.(*fsm.TuneMount); ok && m.changed["mount "+tune.Mount.Path] > epoch {
 		return true
 	}
 	role, ok := c.(*fsm.PutRole)
@@ -141,6 +150,9 @@ func askedBy(c fsm.Command) (token.Hash, uint64, bool) {
 		return c.Caller.Token, c.Caller.Epoch, false
 	}
 	a := auditAskedBy(c)
+	if a == (fsm.Caller{}) {
+		a = engineAskedBy(c)
+	}
 	return a.Token, a.Epoch, false
 }
 
@@ -196,7 +208,7 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 	case *fsm.EnableAudit, *fsm.DisableAudit, *fsm.PutAuditHeader, *fsm.DeleteAuditHeader:
 		return m.audit(c), nil
 	}
-	return 0, nil
+	return m.engine(c)
 }
 
 func (m *model) initialize(c *fsm.Initialize) (fsm.Code, *token.Record) {

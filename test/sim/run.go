@@ -96,6 +96,7 @@ func (r *run) step() error {
 	}
 	var want []answer
 	g := fsm.Group{Session: session, Low: r.seq + 1}
+	r.model.engines.index = r.index + 1
 	for range 1 + r.gen.r.IntN(4) {
 		c := r.gen.command()
 		r.seq++
@@ -207,6 +208,9 @@ func (r *run) compareState() error {
 	}
 	if !r.model.compareAudit(r.machine.Audit()) {
 		return fmt.Errorf("audit table %+v, the model has %+v", r.machine.Audit(), r.model.audits)
+	}
+	if err := r.model.compareEngines(r.machine); err != nil {
+		return err
 	}
 	return r.compareReplica()
 }
