@@ -27,8 +27,8 @@ const (
 
 // checker compares the replicas, on a node that leads.
 type checker struct {
-	turn slots // one comparison at a time
-	last atomic.Pointer[fsm.CheckReport]
+	turn      slots // one comparison at a time
+	lastCheck atomic.Pointer[fsm.CheckReport]
 }
 
 func newChecker() checker { return checker{turn: make(slots, 1)} }
@@ -54,7 +54,7 @@ func (n *Node) watchReplicas(ctx context.Context) {
 
 // noteCheck keeps what a comparison found, and raises the alarm.
 func (n *Node) noteCheck(r fsm.CheckReport) {
-	n.last.Store(&r)
+	n.lastCheck.Store(&r)
 	for _, c := range r.Nodes {
 		switch c.State {
 		case fsm.CheckMismatch, fsm.CheckBroken:
@@ -204,7 +204,7 @@ func (n *Node) serveCheckAll(ctx context.Context, arg []byte) ([]byte, error) {
 	}
 	if string(arg) == "last" {
 		r := fsm.CheckReport{}
-		if last := n.last.Load(); last != nil {
+		if last := n.lastCheck.Load(); last != nil {
 			r = *last
 		}
 		return json.Marshal(r)

@@ -207,6 +207,8 @@ func (n *Node) startRaft(store *logStore) error {
 	}
 	net := n.newTransport()
 	trans := transport{net, n.stand}
+	busy := &installing{net: net, term: n.term, last: n.lastIndex, applied: n.replica.applied.Load}
+	n.replica.installed = busy.end
 	notify, latest := make(chan bool, 1), make(chan bool, 1)
 	c := n.raftConfig(notify)
 	if n.id.Founding {
@@ -218,7 +220,7 @@ func (n *Node) startRaft(store *logStore) error {
 	}
 	var r *raft.Raft
 	if err == nil {
-		r, err = raft.NewRaft(c, n.replica, store, store, snaps, trans)
+		r, err = raft.NewRaft(c, n.replica, store, store, &snapshots{snaps, busy}, trans)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("starting raft: %w", err), net.Close(), store.Close())

@@ -40,6 +40,8 @@ type replica struct {
 type home struct {
 	closing <-chan struct{} // closed with the node; nil: never
 	dir     string          // where Raft keeps snapshots
+	// installed is called at the end of each Restore.
+	installed func()
 }
 
 // waiting is who waits for an index.
@@ -56,6 +58,7 @@ type waiter struct {
 
 func newReplica(log hclog.Logger) *replica {
 	r := &replica{machine: fsm.New(), woken: make(chan struct{}, 1), log: log, failed: make(chan error, 1), stopped: make(chan struct{}), hashing: newHashing()}
+	r.installed = func() {}
 	r.hashing.fail = r.fail
 	return r
 }
@@ -210,6 +213,7 @@ func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
 // Restore implements raft.FSM.
 func (r *replica) Restore(rc io.ReadCloser) error {
 	defer rc.Close()
+	defer r.installed()
 	begin := time.Now()
 	m, err := snapshot.Read(rc)
 	if err != nil {
