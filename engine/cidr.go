@@ -60,3 +60,21 @@ func Admits(cidrs []string, remote string) bool {
 		return err == nil && p.Contains(addr)
 	})
 }
+
+// Inside reports whether each of some prefixes lies within one of the outer ones; without outer
+// ones everything does.
+func Inside(inner, outer []string) bool {
+	if len(outer) == 0 {
+		return true
+	}
+	for _, s := range inner {
+		p, err := parseCIDR(s)
+		if err != nil || !slices.ContainsFunc(outer, func(o string) bool {
+			q, err := parseCIDR(o)
+			return err == nil && q.Bits() <= p.Bits() && q.Contains(p.Addr())
+		}) {
+			return false
+		}
+	}
+	return true
+}

@@ -90,6 +90,16 @@ func (t *Tx) List(prefix string) []string {
 	return t.now.List(prefix, "", storage.MaxListed)
 }
 
+// Peek returns the bytes at key, like Find, but the writes count also if they change meanwhile.
+func (t *Tx) Peek(key string) ([]byte, bool) {
+	e := t.now.Find(key)
+	return e.Value, e.Version != 0
+}
+
+// Names returns at most limit names below prefix that come after one, like List, but the writes count also
+// if they change meanwhile.
+func (t *Tx) Names(prefix, after string, limit int) []string { return t.now.List(prefix, after, limit) }
+
 // Written reports whether the handler has written anything.
 func (t *Tx) Written() bool { return len(t.writes) > 0 }
 
