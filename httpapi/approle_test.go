@@ -44,6 +44,19 @@ func TestUseOnAReplicaThatLags(t *testing.T) {
 	s.post(rootID, "auth/m/role/r/secret-id/lookup", obj{"secret_id": secret}).want(204)
 }
 
+// TestNothingToLearnFromALockOut: on a replica that has not seen the last failure yet, a wrong guess
+// is answered as a right one.
+func TestNothingToLearnFromALockOut(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	roleID, secret := s.machine(obj{})
+	s.post(rootID, "sys/auth/m/tune", obj{"user_lockout_config": obj{"lockout_threshold": "1"}}).want(204)
+	s.store.lag = true
+	s.post("", "auth/m/login", obj{"role_id": roleID, "secret_id": "wrong"}).refused(400, "invalid role or secret ID")
+	s.post("", "auth/m/login", obj{"role_id": roleID, "secret_id": "wrong"}).refused(403, "permission denied")
+	s.post("", "auth/m/login", obj{"role_id": roleID, "secret_id": secret}).refused(403, "permission denied")
+}
+
 // TestNoSecretIDInTheLog: neither a secret ID nor a token is in what is replicated.
 func TestNoSecretIDInTheLog(t *testing.T) {
 	t.Parallel()

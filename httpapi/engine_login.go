@@ -43,6 +43,9 @@ func (a *api) evaluateLogin(rq *request) (*response, error) {
 			return nil, e
 		}
 		if doubtful && rq.ground() {
+			if d := new(engine.Denied); errors.As(err, &d) && d.Alias != "" && rq.lockedOut(d.Alias) {
+				return nil, errDenied // whoever is locked out does not learn that the guess was wrong
+			}
 			return nil, rq.countFailure(err)
 		}
 		rq.warnings = nil
