@@ -117,7 +117,9 @@ func TestAuditRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	hangup <- syscall.SIGHUP
-	soon(t, "the new file", func() bool { return ask(t, addr, root, "GET", "auth/token/lookup-self", "") == 200 && len(recordsOf(t, file)) > 0 })
+	soon(t, "the new file", func() bool {
+		return ask(t, addr, root, "GET", "auth/token/lookup-self", "") == 200 && len(recordsOf(t, file)) > 0
+	})
 	s.end(t)
 	before := len(recordsOf(t, file))
 	s = startServer(t, nil, nil, "-config="+config)
