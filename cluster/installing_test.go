@@ -23,7 +23,7 @@ func TestHeartbeatsWhileInstalling(t *testing.T) {
 	busy := &installing{net: follower, term: func() uint64 { return 7 }, last: func() uint64 { return 9 }, applied: func() uint64 { return 5 }}
 	beat := func(term uint64) error {
 		addr := leader.LocalAddr()
-		req := &raft.AppendEntriesRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("l"), Addr: leader.EncodePeer("l", addr)}, Term: term, Leader: leader.EncodePeer("l", addr)}
+		req := &raft.AppendEntriesRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("l"), Addr: leader.EncodePeer("l", addr)}, Term: term}
 		var resp raft.AppendEntriesResponse
 		return leader.AppendEntries("f", follower.LocalAddr(), req, &resp)
 	}
