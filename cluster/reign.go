@@ -44,6 +44,7 @@ func (n *Node) reign(ctx context.Context, r *raft.Raft) {
 	n.spawn(func() { n.sweep(ctx) })
 	n.spawn(func() { n.watchReplicas(ctx) })
 	n.spawn(func() { n.tend(ctx, r) })
+	n.spawn(func() { n.keepSnapshots(ctx) })
 }
 
 // awaitReady returns the term that this node leads in, once it can serve. A node that is no

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/snapshot"
@@ -11,10 +12,11 @@ import (
 
 // backups bounds what snapshots for operators take of a node.
 type backups struct {
-	saving   slots // images that are held at once
-	arriving slots // snapshots that clients upload
-	relayed  slots // snapshots that other nodes send
-	applying slots // a snapshot that is restored
+	saving   slots      // images that are held at once
+	arriving slots      // snapshots that clients upload
+	relayed  slots      // snapshots that other nodes send
+	applying slots      // a snapshot that is restored
+	keeping  sync.Mutex // held while this node takes automatic snapshots
 	checker
 }
 

@@ -70,9 +70,23 @@ const (
 	maxScheduleText = 1024
 	// MinSnapshotInterval is the shortest time between automatic snapshots of one configuration.
 	MinSnapshotInterval = time.Second
+	// snapshotRetry is how soon an automatic snapshot that failed is tried again, at first.
+	snapshotRetry = 5 * time.Second
 	// MaxRetain is how many files one configuration keeps at most.
 	MaxRetain = 10_000
 )
+
+// Next is when the next snapshot is due: an interval after the last one began; after a failure sooner, and later
+// with every failure in a row.
+func (s *Schedule) Next() token.Instant {
+	switch {
+	case s.Last.Start == 0:
+		return 0
+	case s.Failures > 0:
+		return s.Last.End.Add(min(s.Interval, snapshotRetry<<min(s.Failures-1, 6)))
+	}
+	return s.Last.Start.Add(s.Interval)
+}
 
 // check says what is wrong with a schedule.
 func (s *Schedule) check() error {

@@ -82,6 +82,11 @@ var routes = []route{
 	{path: "sys/storage/raft/remove-peer", ops: ops{acl.Update: query(removePeerFields, removePeer)}},
 	{path: "sys/storage/raft/snapshot", sudo: true, file: true, ops: ops{acl.Read: read(saveSnapshot), acl.Update: query(nil, restoreSnapshot)}},
 	{path: "sys/storage/raft/snapshot-force", sudo: true, file: true, ops: ops{acl.Update: query(nil, forceSnapshot)}},
+	{path: "sys/storage/raft/snapshot-auto/config" + slash, sudo: true, ops: ops{acl.List: read(listAuto)}},
+	{path: "sys/storage/raft/snapshot-auto/config/{name:[^/]+}", sudo: true, ops: ops{
+		acl.Read: query(autoFields, readAuto), acl.Update: write(autoFields, writeAuto), acl.Delete: write(autoFields, deleteAuto),
+	}},
+	{path: "sys/storage/raft/snapshot-auto/status/{name:[^/]+}", sudo: true, ops: ops{acl.Read: read(autoStatus)}},
 	{path: "sys/grove/check", sudo: true, ops: ops{acl.Read: read(lastCheck), acl.Update: query(nil, checkReplicas)}},
 	{path: "sys/internal/counters/tokens", ops: ops{acl.Read: read(countTokens)}},
 	{path: "sys/version-history/", ops: ops{acl.List: read(versionHistory)}},

@@ -74,6 +74,7 @@ type devCluster struct {
 	apis   []string // URLs
 	key    string   // of the cluster: a new one at every start, all nodes are in this process
 	root   string   // "" when the folder was initialized before
+	slower float64  // stretches time-outs; 0: not
 }
 
 func newDevCluster(f *serverFlags, env *environment) (*devCluster, error) {
@@ -96,7 +97,7 @@ func newDevCluster(f *serverFlags, env *environment) (*devCluster, error) {
 		level = "error" // the banner is what a newcomer should see
 	}
 	log, err := newLogger(env, level, f.logFormat)
-	return &devCluster{flags: f, stdout: env.stdout, host: host, port: port, log: log, key: rand.Text() + rand.Text()}, err
+	return &devCluster{flags: f, stdout: env.stdout, host: host, port: port, log: log, key: rand.Text() + rand.Text(), slower: env.devMultiplier}, err
 }
 
 // start brings the nodes up, one after the other; the first makes the cluster.
@@ -131,7 +132,7 @@ func (d *devCluster) node(i int) nodeConfig {
 	log := d.log.Named(name)
 	c := nodeConfig{
 		stdout:  d.stdout,
-		cluster: cluster.Config{DataDir: filepath.Join(d.dir, name), NodeID: name, Logger: log, Join: cluster.Join{Key: d.key}},
+		cluster: cluster.Config{DataDir: filepath.Join(d.dir, name), NodeID: name, Multiplier: d.slower, Logger: log, Join: cluster.Join{Key: d.key}},
 		api:     httpapi.Config{Logger: log, Genesis: httpapi.Genesis{ClusterName: "grove-dev", RootTokenID: d.flags.devRoot}},
 	}
 	c.listeners = []listenerConfig{{address: net.JoinHostPort(d.host, strconv.Itoa(api))}}

@@ -39,6 +39,8 @@ type environment struct {
 	hangup func() <-chan os.Signal
 	// ready, if set, is called with the API addresses once a server serves: for tests.
 	ready func(addrs []string, rootToken string)
+	// devMultiplier stretches the time-outs of -dev: for tests, which share a machine.
+	devMultiplier float64
 }
 
 func main() {

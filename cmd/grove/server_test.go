@@ -45,7 +45,8 @@ func startServer(t *testing.T, vars map[string]string, hangup chan os.Signal, ar
 	s := &server{stdout: &lockedBuffer{}, stderr: &lockedBuffer{}, stop: cancel, code: make(chan int, 1)}
 	ready := make(chan struct{})
 	env := &environment{
-		stdin: strings.NewReader(""), stdout: s.stdout, stderr: s.stderr, getenv: func(k string) string { return vars[k] },
+		devMultiplier: 4,
+		stdin:         strings.NewReader(""), stdout: s.stdout, stderr: s.stderr, getenv: func(k string) string { return vars[k] },
 		hangup: func() <-chan os.Signal { return hangup },
 		ready: func(addrs []string, root string) {
 			s.addrs, s.root = addrs, root
