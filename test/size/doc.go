@@ -1,5 +1,5 @@
 // Command size measures real server processes that hold many tokens: what a token occupies, how long
-// a restart takes, what others wait for while a snapshot is taken, while a tree of a million dies, and while a
+// a restart takes, what others wait for while a snapshot is taken or saved through the API and what a restore takes, while a tree of a million dies, and while a
 // follower that was down catches up by snapshot. It prints one table of verdicts.
 //
 // Contract: the nodes are processes of the binary that ships, on loopback, in folders of their own that are

@@ -67,6 +67,9 @@ func run(args []string, out io.Writer) (err error) {
 		if err := o.one(&t, n); err != nil {
 			return fmt.Errorf("one node of %d tokens: %w", n, err)
 		}
+		if err := o.backup(&t, n); err != nil {
+			return fmt.Errorf("backup of %d tokens: %w", n, err)
+		}
 	}
 	if o.tree > 0 {
 		if err := o.three(&t); err != nil {

@@ -18,7 +18,7 @@ func TestSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log("\n" + out.String())
-	for _, want := range []string{"6 k tokens: restart", "resident a token", "pause of a snapshot", "a follower that was down", "tree of 6 k: revoked", "chain of 600: revoked"} {
+	for _, want := range []string{"6 k tokens: restart", "resident a token", "pause of a snapshot", "6 k tokens: restore on a fresh node, state hash equal", "a follower that was down", "tree of 6 k: revoked", "chain of 600: revoked"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no line with %q", want)
 		}
