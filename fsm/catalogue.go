@@ -41,6 +41,8 @@ const (
 	KindPutSchedule       Kind = 72
 	KindDeleteSchedule    Kind = 73
 	KindNoteSnapshot      Kind = 74
+	KindWriteCubbyhole    Kind = 80
+	KindDeleteCubbyhole   Kind = 81
 
 	KindOnce Kind = 90
 )
@@ -88,6 +90,8 @@ var catalogue = map[Kind]func() Command{
 	KindPutSchedule:       func() Command { return new(PutSchedule) },
 	KindDeleteSchedule:    func() Command { return new(DeleteSchedule) },
 	KindNoteSnapshot:      func() Command { return new(NoteSnapshot) },
+	KindWriteCubbyhole:    func() Command { return new(WriteCubbyhole) },
+	KindDeleteCubbyhole:   func() Command { return new(DeleteCubbyhole) },
 }
 
 // Kind implements Command.
@@ -188,3 +192,9 @@ func (*PutAutopilot) Kind() Kind { return KindPutAutopilot }
 
 // Kind implements Command.
 func (*AdmitNode) Kind() Kind { return KindAdmitNode }
+
+// Kind implements Command.
+func (*WriteCubbyhole) Kind() Kind { return KindWriteCubbyhole }
+
+// Kind implements Command.
+func (*DeleteCubbyhole) Kind() Kind { return KindDeleteCubbyhole }

@@ -80,6 +80,9 @@ func (m *Machine) checkRest() error {
 	if err := m.checkAnswers(); err != nil {
 		return err
 	}
+	if err := m.checkCubbyholes(); err != nil {
+		return err
+	}
 	if err := m.membership.check(); err != nil {
 		return err
 	}

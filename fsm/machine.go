@@ -74,10 +74,13 @@ func New() *Machine {
 	return m
 }
 
-// plant gives m its forest. What was answered to a token is forgotten with it.
+// plant gives m its forest. What was answered to a token, and what it kept, is forgotten with it.
 func (m *Machine) plant(f *forest.Forest) {
 	m.forest = f
-	f.OnRemove(m.answers.Died)
+	f.OnRemove(func(h token.Hash) {
+		m.answers.Died(h)
+		m.cubbyholes.died(h)
+	})
 }
 
 // applyContext is what a command may know about the entry it came in.

@@ -16,11 +16,12 @@ import (
 // MaxMounts bounds the mount table.
 const MaxMounts = 1 << 14
 
-// mounting is what is mounted, what it keeps, and who failed to log in there.
+// mounting is what is mounted, what it keeps for itself and for tokens, and who failed to log in there.
 type mounting struct {
-	mounts   map[string]mount.Mount   // by path
-	stores   map[string]storage.Store // by the UUID of the mount; none is empty
-	failures *lockout.Table
+	mounts     map[string]mount.Mount   // by path
+	stores     map[string]storage.Store // by the UUID of the mount; none is empty
+	failures   *lockout.Table
+	cubbyholes cubbyholes
 }
 
 func newMounting() mounting {
@@ -37,13 +38,14 @@ type StoredRow struct {
 
 // frozenMounting is an image of what mounts keep, in O(mounts + failures).
 type frozenMounting struct {
-	mounts   []mount.Mount
-	stores   map[string]storage.Store
-	failures []lockout.Failures
+	mounts     []mount.Mount
+	stores     map[string]storage.Store
+	failures   []lockout.Failures
+	cubbyholes cubbyholes
 }
 
 func (e *mounting) freeze() frozenMounting {
-	return frozenMounting{sortedValues(e.mounts), maps.Clone(e.stores), e.failures.All()}
+	return frozenMounting{sortedValues(e.mounts), maps.Clone(e.stores), e.failures.All(), e.cubbyholes}
 }
 
 // stored yields the entries of all mounts, sorted.

@@ -43,6 +43,7 @@ const (
 
 	RowLineage  RowKind = 70
 	RowSchedule RowKind = 71
+	RowCubbyhole RowKind = 80
 
 	RowAnswer RowKind = 90
 )
@@ -206,6 +207,9 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 	if err := f.upkeep.yield(yield); err != nil {
 		return err
 	}
+	if err := f.mounting.cubbyholes.rows(yield); err != nil {
+		return err
+	}
 	for _, r := range f.answers {
 		if r == nil {
 			continue // a gap
@@ -335,6 +339,8 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, m.upkeep.restoreLineage)
 	case RowSchedule:
 		return decodeRow(body, m.upkeep.restoreSchedule)
+	case RowCubbyhole:
+		return decodeRow(body, m.cubbyholes.restore)
 	case RowAnswer:
 		return decodeRow(body, m.answers.Restore)
 	}

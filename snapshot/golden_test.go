@@ -69,6 +69,7 @@ func writeFixtures(t *testing.T) {
 		"members":    sample(t, 2).machine,
 		"reclaiming": reclaiming(t).machine,
 		"answers":    answering(t).machine,
+		"cubbyholes": keeping(t).machine,
 	} {
 		file := filepath.Join("testdata", fmt.Sprintf("v%d-%s.snap", Version, name))
 		if _, err := os.Stat(file); err == nil {

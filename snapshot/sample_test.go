@@ -147,6 +147,19 @@ func answering(t testing.TB) *builder {
 	return b
 }
 
+// keeping makes a machine in which two tokens keep something, and a third did.
+func keeping(t testing.TB) *builder {
+	b := sample(t, 12)
+	for i, path := range []string{"b", "a", "d/e"} {
+		b.apply(fsm.Group{}, &fsm.WriteCubbyhole{Caller: b.caller(), Path: path, Value: []byte{byte(i), 1}})
+	}
+	for _, n := range []byte{4, 8} { // of an unlimited number of uses
+		b.apply(fsm.Group{}, &fsm.WriteCubbyhole{Caller: fsm.Caller{Token: token.Hash{2, n}, Epoch: b.machine.Epoch()}, Path: "x", Value: []byte("sealed")})
+	}
+	b.apply(fsm.Group{}, &fsm.RevokeToken{Caller: b.caller(), Target: fsm.Target{Token: token.Hash{2, 8}}})
+	return b
+}
+
 // reclaiming makes a machine that died faster than it reclaims: a revoked tree of more
 // tokens than one entry unlinks.
 func reclaiming(t testing.TB) *builder {

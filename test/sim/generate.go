@@ -106,8 +106,10 @@ func (g *generator) command() fsm.Command {
 
 func (g *generator) plain() fsm.Command {
 	switch n := g.r.IntN(100); {
-	case n < 45:
+	case n < 39:
 		return g.create()
+	case n < 45:
+		return g.cubbyholeCommand()
 	case n < 52:
 		return g.engineCommand()
 	case n < 62:

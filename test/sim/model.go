@@ -15,7 +15,8 @@ type node struct {
 	rec     token.Record
 	parent  *node
 	revoked bool
-	usedUp  bool // its own last use is what ended it
+	usedUp  bool              // its own last use is what ended it
+	kept    map[string]string // its cubbyhole
 }
 
 // model is the naive machine.
@@ -122,6 +123,9 @@ func (m *model) stale(c fsm.Command, caller *node, epoch uint64) bool {
 	if tune, ok := c.(*fsm.TuneMount); ok && m.changed["mount "+tune.Mount.Path] > epoch {
 		return true
 	}
+	if staleCubbyhole(c, caller) {
+		return true
+	}
 	role, ok := c.(*fsm.PutRole)
 	return ok && m.changed["role "+role.Role.Name] > epoch
 }
@@ -148,6 +152,9 @@ func askedBy(c fsm.Command) (token.Hash, uint64, bool) {
 		return c.Caller.Token, c.Caller.Epoch, false
 	case *fsm.DeleteRole:
 		return c.Caller.Token, c.Caller.Epoch, false
+	}
+	if a, ok := cubbyholeAskedBy(c); ok {
+		return a.Token, a.Epoch, false
 	}
 	a := auditAskedBy(c)
 	if a == (fsm.Caller{}) {
@@ -205,6 +212,8 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 			delete(m.roles, c.Name)
 			m.change("role " + c.Name)
 		}
+	case *fsm.WriteCubbyhole, *fsm.DeleteCubbyhole:
+		return caller.cubbyhole(c), nil
 	case *fsm.EnableAudit, *fsm.DisableAudit, *fsm.PutAuditHeader, *fsm.DeleteAuditHeader:
 		return m.audit(c), nil
 	}

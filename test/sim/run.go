@@ -184,6 +184,9 @@ func (r *run) compareState() error {
 		if named != ok || byName.Hash != got.Hash {
 			return fmt.Errorf("accessor of %s finds %v %s", h, named, byName.Hash)
 		}
+		if err := compareCubbyhole(r.machine, h, n, alive, r.model.at); err != nil {
+			return err
+		}
 		if !ok {
 			continue
 		}
