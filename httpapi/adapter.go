@@ -254,6 +254,8 @@ func (a *api) attempt(rq *request, rt *route) (*response, error) {
 		return nil, errNoWrapping
 	case !op.write && rq.caller.Limited() && rq.keyed != nil:
 		return a.readOnce(rq, op)
+	case op.early && rq.caller.Limited():
+		return a.readFirst(rq, op)
 	case !op.write && rq.caller.Limited():
 		if err := a.charge(rq, op.self); err != nil {
 			return nil, err
@@ -285,6 +287,22 @@ func (a *api) charge(rq *request, self bool) error {
 		return nil
 	}
 	return unavailable(a.store.WaitIndex(rq.ctx, r.Index))
+}
+
+// readFirst serves a read by a limited token of what dies with it, and charges then. What it read was
+// current while the request was in work.
+func (a *api) readFirst(rq *request, op operation) (*response, error) {
+	if !rq.fresh {
+		return nil, errStale
+	}
+	rs, err := op.run(rq)
+	if err != nil {
+		return nil, err // settle charges
+	}
+	if err := a.charge(rq, true); err != nil {
+		return nil, err
+	}
+	return rs, nil
 }
 
 // settle makes sure that a request of a limited token which ended without a command is

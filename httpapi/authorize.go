@@ -55,7 +55,7 @@ func (rq *request) createOrUpdate(m *fsm.Machine, rt *route) {
 		return
 	}
 	rq.op = acl.Create
-	if rt.exists(rq, m) {
+	if rq.replaces = rt.exists(rq, m); rq.replaces {
 		rq.op = acl.Update
 	}
 }

@@ -48,6 +48,8 @@ type evaluation struct {
 	epoch    uint64
 	now      token.Instant
 	decision acl.Decision
+	// replaces: what is written is there already.
+	replaces bool
 	// fresh: the replica has passed a barrier since the request came.
 	fresh bool
 	// counted: the attempt to log in has been taken from the client's share.
@@ -201,8 +203,11 @@ func climbs(path string) bool {
 
 // mount is the top-level mount_type of answers below the request's path.
 func (rq *request) mount() string {
-	if strings.HasPrefix(rq.path, "sys/") {
+	switch {
+	case strings.HasPrefix(rq.path, "sys/"):
 		return "system"
+	case strings.HasPrefix(rq.path, cubbyholePath):
+		return "cubbyhole"
 	}
 	return "token"
 }

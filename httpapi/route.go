@@ -38,6 +38,8 @@ type operation struct {
 	// show renders what apply said of a write; nil: nothing but warnings. It uses the request and its memo, and
 	// nothing of the state, because it also renders an answer that is given again.
 	show func(rq *request, r *fsm.Result, err error) (*response, error)
+	// early: a limited caller is charged after run, because what run reads dies with its last use.
+	early bool
 }
 
 // head is the operation of HEAD, which no policy grants and no route with a token has.
@@ -97,6 +99,9 @@ func query(s schema, f func(*request) (*response, error)) operation {
 func self(s schema, f func(*request) (*response, error)) operation {
 	return operation{fields: s, run: f, self: true}
 }
+
+// early is a read of what dies with the caller.
+func early(f func(*request) (*response, error)) operation { return operation{run: f, early: true} }
 
 type ops = map[acl.Operation]operation
 

@@ -37,6 +37,11 @@ var routes = []route{
 	}},
 	{path: "auth/token/tidy", ops: ops{acl.Update: query(nil, tidy)}},
 
+	// What tokens keep for themselves.
+	{path: "cubbyhole/{_:.*}", exists: cubbyholeEntryExists, ops: ops{
+		acl.Read: early(readCubbyhole), acl.Update: write(nil, writeCubbyhole), acl.Delete: write(nil, deleteCubbyhole), acl.List: early(listCubbyhole),
+	}},
+
 	// Policies.
 	{path: "sys/policies/acl" + slash, ops: ops{acl.List: read(listPolicies)}},
 	{path: "sys/policies/acl/" + name, ops: ops{acl.Read: query(policyFields, readPolicy), acl.Update: write(policyFields, writePolicy), acl.Delete: write(policyFields, deletePolicy)}},

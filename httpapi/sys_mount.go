@@ -125,11 +125,16 @@ func disableAuth(rq *request) (*response, error) {
 	return nil, err
 }
 
-// listMounts shows what clients look for. Grove has no secret engines of its own yet.
+// listMounts shows what clients look for. What Grove has below these paths is part of it.
 func listMounts(rq *request) (*response, error) {
 	data := map[string]any{}
-	for path, description := range map[string]string{"sys/": "system endpoints used for control, policy and debugging"} {
-		data[path] = rq.api.showMount(mount.Mount{Type: "system", Description: description, Accessor: "system_grove"})
+	for _, mt := range []mount.Mount{
+		{Path: "sys/", Type: "system", Description: "system endpoints used for control, policy and debugging", Accessor: "system_grove"},
+		{Path: cubbyholePath, Type: "cubbyhole", Description: "per-token private secret storage", Accessor: "cubbyhole_grove"},
+	} {
+		shown := rq.api.showMount(mt)
+		shown["local"] = mt.Path == cubbyholePath
+		data[mt.Path] = shown
 	}
 	return &response{data: data, flat: true, mount: "system"}, nil
 }
