@@ -116,9 +116,28 @@ func TestCubbyholeIsSealed(t *testing.T) {
 	if _, err := right.open(sealed[:5], "x"); err == nil {
 		t.Error("a piece is opened")
 	}
-	hash := salt.Hash(token.ID(a))
-	prk, err := hkdf.Extract(sha256.New, []byte(a), append([]byte("grove cubbyhole\x00"), salt[:]...))
-	if err != nil || bytes.Equal(prk, hash[:]) {
-		t.Errorf("the stored hash is the secret that keys come from, error %v", err)
+}
+
+// TestSecretsAreNotStored: the token's hash, which log and snapshots hold, is none of the secrets that are made of its ID.
+// HKDF-Extract with the cluster's salt alone gives just that.
+func TestSecretsAreNotStored(t *testing.T) {
+	salt := token.Salt{1, 2, 3}
+	hash := salt.Hash("hvs.id")
+	if naive, err := hkdf.Extract(sha256.New, []byte("hvs.id"), salt[:]); err != nil || !bytes.Equal(naive, hash[:]) {
+		t.Errorf("the naive secret is %x, error %v, no longer the hash %s: this test says nothing", naive, err, hash)
+	}
+	secrets := map[string]bool{string(hash[:]): true}
+	for _, purpose := range []string{"cubbyhole", "idempotency"} {
+		secret, err := secretOf("hvs.id", salt, purpose)
+		if err != nil || secrets[string(secret)] {
+			t.Errorf("the secret for %s, error %v, is known", purpose, err)
+		}
+		secrets[string(secret)] = true
+	}
+	rq := &request{}
+	rq.id, rq.identity.Salt = "hvs.id", salt
+	k := &keyed{text: "k"}
+	if err := k.derive(rq); err != nil || bytes.Equal(k.secret, hash[:]) {
+		t.Errorf("the secret of an idempotency key is the stored hash, error %v", err)
 	}
 }

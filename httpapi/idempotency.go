@@ -114,7 +114,7 @@ func (k *keyed) derive(rq *request) error {
 		return nil
 	}
 	var err error
-	if k.secret, err = hkdf.Extract(sha256.New, []byte(rq.id), rq.identity.Salt[:]); err != nil {
+	if k.secret, err = secretOf(rq.id, rq.identity.Salt, "idempotency"); err != nil {
 		return fmt.Errorf("deriving an idempotency key: %w", err)
 	}
 	body, err := json.Marshal(rq.raw) // its keys are sorted

@@ -12,18 +12,27 @@ import (
 	"github.com/tokengrove/grove/fsm/token"
 )
 
-// box seals what one token keeps. Its key comes from the token's ID, which is in no log, snapshot or
-// memory: only a request that brings the ID can open it.
+// secretOf makes a secret that only who knows a token's ID can make.
 //
 // The purpose is part of the salt. With the cluster's salt alone, the first step of HKDF would give
 // HMAC(salt, ID), which is the token's hash, and that is stored everywhere.
+func secretOf(id token.ID, salt token.Salt, purpose string) ([]byte, error) {
+	return hkdf.Extract(sha256.New, []byte(id), append([]byte("grove "+purpose+"\x00"), salt[:]...))
+}
+
+// box seals what one token keeps. Its key comes from the token's ID, which is in no log, snapshot or
+// memory: only a request that brings the ID can open it.
 type box struct {
 	aead cipher.AEAD
 	rand io.Reader
 }
 
 func newBox(id token.ID, salt token.Salt, purpose string, rand io.Reader) (*box, error) {
-	key, err := hkdf.Key(sha256.New, []byte(id), append([]byte("grove "+purpose+"\x00"), salt[:]...), "seal", 32)
+	secret, err := secretOf(id, salt, purpose)
+	if err != nil {
+		return nil, fmt.Errorf("deriving the key of a %s: %w", purpose, err)
+	}
+	key, err := hkdf.Expand(sha256.New, secret, "seal", 32)
 	if err != nil {
 		return nil, fmt.Errorf("deriving the key of a %s: %w", purpose, err)
 	}
