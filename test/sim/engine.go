@@ -169,6 +169,7 @@ func (m *model) forgetMount(path string) {
 }
 
 func (m *model) killBelow(path string) {
+	m.silence(func(n *node) bool { return strings.HasPrefix(n.rec.Path+"/", path) })
 	for _, n := range m.all {
 		n.revoked = n.revoked || strings.HasPrefix(n.rec.Path+"/", path)
 	}
