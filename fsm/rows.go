@@ -41,8 +41,8 @@ const (
 	RowAuditDevice RowKind = 60
 	RowAuditHeader RowKind = 61
 
-	RowLineage  RowKind = 70
-	RowSchedule RowKind = 71
+	RowLineage   RowKind = 70
+	RowSchedule  RowKind = 71
 	RowCubbyhole RowKind = 80
 
 	RowAnswer RowKind = 90
