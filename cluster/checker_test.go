@@ -61,7 +61,7 @@ func TestDivergedReplicaStops(t *testing.T) {
 					}
 					return true
 				default:
-					create(c, c.Nodes[0], 0) // news
+					c.Nodes[0].Propose(ctx, newToken(c, 0)) // news; unknown when it is this node that stops
 					return false
 				}
 			})

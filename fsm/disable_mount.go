@@ -2,8 +2,6 @@ package fsm
 
 import (
 	"strings"
-
-	"github.com/tokengrove/grove/fsm/planted"
 )
 
 // DisableMount takes a mount away, and in the same step everything that came from it: the tokens
@@ -27,9 +25,7 @@ func (c *DisableMount) apply(m *Machine, _ *applyContext) Result {
 	}
 	m.drop(&mt)
 	r := m.changed(mountKey(c.Path))
-	if !planted.Is("mount-leaves-tokens") {
-		r.Count = m.revokeBelow(strings.TrimSuffix(c.Path, "/"))
-	}
+	r.Count = m.revokeBelow(strings.TrimSuffix(c.Path, "/"))
 	return r
 }
 

@@ -24,7 +24,8 @@ const maxKey = 255
 type keyed struct {
 	text    string
 	nonce   [nonceLength]byte // of the request that happened: this one, or an earlier one that it repeats
-	secret  []byte            // extracted from the caller's ID
+	secret  []byte            // extracted from the caller's ID and salt
+	salt    token.Salt        // that secret was made with
 	key     book.Key
 	request book.Digest
 	memo    memo
@@ -110,13 +111,14 @@ func unquote(s string) (string, bool) {
 
 // derive makes what depends on the caller and on the request, once the cluster's salt is known.
 func (k *keyed) derive(rq *request) error {
-	if k.secret != nil {
-		return nil
+	if k.secret != nil && k.salt == rq.identity.Salt {
+		return nil // a node that has just started may not have had the salt before
 	}
 	var err error
 	if k.secret, err = secretOf(rq.id, rq.identity.Salt, "idempotency"); err != nil {
 		return fmt.Errorf("deriving an idempotency key: %w", err)
 	}
+	k.salt = rq.identity.Salt
 	body, err := json.Marshal(rq.raw) // its keys are sorted
 	if err != nil {
 		return fmt.Errorf("digesting a request: %w", err)

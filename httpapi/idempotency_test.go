@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/token"
 )
 
 const keyHeader = "Idempotency-Key"
@@ -324,4 +326,27 @@ func FuzzParseKey(f *testing.F) {
 			t.Errorf("%q is %q, and %q is %q, %v", s, k, quoted, again, err)
 		}
 	})
+}
+
+// TestSaltOfAStartingNode: a node that has just started may look at a request before it has the cluster's salt;
+// what was derived then must not stay.
+func TestSaltOfAStartingNode(t *testing.T) {
+	t.Parallel()
+	derived := func(salts ...token.Salt) *keyed {
+		rq := &request{}
+		rq.id = "hvs.somebody"
+		k := &keyed{text: "key"}
+		for _, s := range salts {
+			rq.identity.Salt = s
+			if err := k.derive(rq); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return k
+	}
+	salt := token.Salt{1, 2, 3}
+	early, late := derived(token.Salt{}, salt), derived(salt)
+	if early.key != late.key || early.request != late.request || !bytes.Equal(early.secret, late.secret) {
+		t.Error("a request that a node saw before its salt has another key")
+	}
 }

@@ -159,7 +159,7 @@ func TestWrongCalls(t *testing.T) {
 		"status -address=localhost:8200":    `Address "localhost:8200": want http`,
 		"status -ca-cert=/none":             "CA certificate",
 		"status -client-cert=/none":         "Client certificate",
-		"login -method=userpass x":          `Login method "userpass" is not supported`,
+		"login -method=nonsense x":          `Login method "nonsense" is not supported`,
 		"login -":                           "No token was given",
 		"server":                            "A node needs -config=FILE, or -dev",
 		"server -dev -config=x":             "-dev and -config exclude each other",

@@ -164,6 +164,9 @@ func availability(h *history.History, s Survivors) []Violation {
 	var found []Violation
 	for i := range h.Operations {
 		o := &h.Operations[i]
+		if o.Request.Sent > 1 && o.Answer.Status == 403 {
+			continue // what was tried before failed elsewhere; this node refused, as it must when the caller has died since
+		}
 		if o.Failed() && s.Surviving(int(o.Node), o.Invoke, o.Return) {
 			found = append(found, Violation{"P10", o.Token, fmt.Sprintf("a %s got an error from node %d, which was well, after %s: %d %s",
 				o.Kind, o.Node, o.Return-o.Invoke, o.Answer.Status, o.Answer.Error), proof(o)})
