@@ -164,7 +164,7 @@ func availability(h *history.History, s Survivors) []Violation {
 	var found []Violation
 	for i := range h.Operations {
 		o := &h.Operations[i]
-		if o.Request.Sent > 1 && o.Answer.Status == 403 {
+		if o.Request.Sent > 1 && o.Answer.Status >= 400 && o.Answer.Status < 500 {
 			continue // what was tried before failed elsewhere; this node refused, as it must when the caller has died since
 		}
 		if o.Failed() && s.Surviving(int(o.Node), o.Invoke, o.Return) {

@@ -149,7 +149,7 @@ func (c *client) make(s *sprout, a ask, node int) bool {
 	o.Request = history.Request{Uses: s.uses, TTL: c.ttl(s.tree), Path: path, Orphan: path == "auth/token/create-orphan"}
 	a.body = createBody(s.number, o.Request)
 	var r reply
-	if c.keyed {
+	if s.keyed = c.keyed && (s.parent != nil || s.number <= rootKeys); s.keyed {
 		a.key = c.key(s.number)
 		r = c.insist(o, a, node)
 	} else {

@@ -22,6 +22,7 @@ const (
 
 // sprout is one token that the run got an answer for.
 type sprout struct {
+	keyed  bool // made under a key
 	number history.Token
 	id     string // the secret
 	tree   *tree

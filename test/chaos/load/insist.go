@@ -10,6 +10,9 @@ import (
 // insistence is how long a client sends a creation again under its key.
 const insistence = 60 * time.Second
 
+// rootKeys bounds the keys that are used with the root token: a server remembers 1,000 a token.
+const rootKeys = 800
+
 // insist sends a keyed request until there is an answer, on one node after the other, and notes all of it as
 // one operation: the key makes it one.
 func (c *client) insist(o history.Operation, a ask, node int) reply {
@@ -51,6 +54,9 @@ func (c *client) noteAttempt(r reply, begin time.Duration, node int) {
 
 // replay sends the creation of s once more: the answer must be the one that was given before.
 func (c *client) replay(s *sprout) {
+	if !s.keyed {
+		return
+	}
 	a := ask{method: "POST", path: "auth/token/create", token: c.cfg.Root, key: c.key(s.number)}
 	q := history.Request{Uses: s.uses, TTL: c.ttl(s.tree)}
 	if s.parent != nil {
