@@ -104,7 +104,10 @@ func bareNode(b *testing.B, name string, founder **pki.Credentials) *Node {
 		b.Fatal(err)
 	}
 	n := &Node{cfg: cfg, log: cfg.Logger, self: fsm.Member{ID: name, ClusterAddr: l.Addr().String()}}
-	n.trust = &trust{dir: cfg.DataDir, now: cfg.Now, random: cfg.Rand, life: cfg.Tune.CertificateLife}
+	n.trust = &trust{
+		dir: cfg.DataDir, now: cfg.Now, random: cfg.Rand, life: cfg.Tune.CertificateLife,
+		replaced: func(pki.Name) error { return nil },
+	}
 	c, err := pki.Found(cfg.Rand, pki.Name{Cluster: "bare", Node: name}, cfg.Now(), n.trust.life)
 	if *founder == nil {
 		*founder = c
