@@ -37,6 +37,8 @@ type environment struct {
 	errTerminal    bool // stderr is one
 	// hangup, if set, starts to catch SIGHUP: a server reads its certificates again then.
 	hangup func() <-chan os.Signal
+	// slacken, if set, gives a server's threads the timer slack: a process may start its program again for that.
+	slacken func() error
 	// ready, if set, is called with the API addresses once a server serves: for tests.
 	ready func(addrs []string, rootToken string)
 	// devMultiplier stretches the time-outs of -dev: for tests, which share a machine.
@@ -46,7 +48,7 @@ type environment struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills
-	env := &environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, hangup: hangup}
+	env := &environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, hangup: hangup, slacken: slacken}
 	env.terminal, env.errTerminal = isTerminal(os.Stdout), isTerminal(os.Stderr)
 	os.Exit(run(ctx, os.Args[1:], env))
 }

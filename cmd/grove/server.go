@@ -43,6 +43,11 @@ func newServer(env *environment) *cobra.Command {
 }
 
 func serve(ctx context.Context, f *serverFlags, env *environment) error {
+	if env.slacken != nil {
+		if err := env.slacken(); err != nil {
+			fmt.Fprintf(env.stderr, "this server needs more CPU time than it could: %v\n", err)
+		}
+	}
 	switch {
 	case f.dev && len(f.config) > 0:
 		return errors.New("-dev and -config exclude each other")

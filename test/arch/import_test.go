@@ -51,7 +51,7 @@ var libraries = map[string][]string{
 	"github.com/HdrHistogram":                 {"cmd"},
 	"gopkg.in/yaml.v3":                        {"cmd"},
 	"golang.org/x/crypto":                     {"engine"},
-	"golang.org/x/sys":                        {"test"},
+	"golang.org/x/sys":                        {"cmd", "test"},
 	"github.com/hashicorp/vault/api":          {"tests"},
 	"github.com/anishathalye/porcupine":       {"tests"},
 	"gonum.org/v1/plot":                       {"cmd", "test"},
