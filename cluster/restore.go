@@ -25,6 +25,8 @@ const (
 	busyPause = 500 * time.Millisecond
 	// partTimeout is how long one piece of a file may take from node to node.
 	partTimeout = 30 * time.Second
+	// lastPiece is more than io.Copy writes at once: an error of the last piece does not say that it has not arrived.
+	lastPiece = 64 << 10
 	// spoolPattern names files in the data directory that are deleted when they were used, and at start.
 	spoolPattern = "upload-*.tmp"
 )
@@ -136,13 +138,13 @@ func (n *Node) restoreAt(ctx context.Context, addr string, file *os.File, in inc
 		return c, notSent{err}
 	}
 	// One that refuses says so at once, and reads no further.
-	_, sendErr := io.Copy(patient{st}, file)
+	sent, sendErr := io.Copy(patient{st}, file)
 	if ctx.Err() == nil {
 		st.SetDeadline(time.Now().Add(restoreTimeout))
 	}
 	out, err := readOutcome(st, addr)
 	if err != nil {
-		if sendErr != nil && !certain(err) {
+		if sendErr != nil && !certain(err) && sent < in.Size-lastPiece {
 			return c, notSent{sendErr} // a leader restores nothing before it has all
 		}
 		return c, err
