@@ -82,8 +82,14 @@ type Response struct {
 	Data     map[string]any
 	Keys     []string // the answer to a List; none is "not found"
 	Login    *Login
+	Secret   *Secret // of a lease engine
 	Warnings []string
 	Status   int // 0: 200, or 204 without data
+	// Then runs once what the handler has written is replicated, as a transaction of its own, and answers in its place. It
+	// is for what must be known before something is done outside, such as the password to be. If this node dies before Then has
+	// ended, the state stays as the first handler left it: a later request must be able to go on from there. Not with
+	// Login or Secret.
+	Then Handler
 }
 
 // Login is a token that shall be made.

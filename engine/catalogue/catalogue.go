@@ -14,3 +14,8 @@ func Methods() map[string]engine.Method {
 		"userpass": userpass.New(),
 	}
 }
+
+// Secrets makes every lease engine, by the type under which it is mounted.
+func Secrets() map[string]engine.Secrets {
+	return map[string]engine.Secrets{}
+}
