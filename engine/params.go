@@ -69,19 +69,27 @@ func (p *Params) takeRest(v Values) error {
 		}
 	}
 	if v.Has("token_num_uses") {
-		n := v.Integer("token_num_uses")
-		switch {
-		case n < 0:
-			return Invalid("'token_num_uses' cannot be negative")
-		case n > maxUses:
-			return Invalid("field token_num_uses: at most %d uses can be counted", maxUses)
+		var err error
+		if p.NumUses, err = uses(v, "token_num_uses"); err != nil {
+			return err
 		}
-		p.NumUses = uint32(n)
 	}
 	if (p.Type == "batch" || p.Type == "default-batch") && (p.NumUses != 0 || p.Period != 0) {
 		return Invalid("'token_type' cannot be 'batch' or 'default-batch' when set to generate tokens with limited use count or a period")
 	}
 	return p.Check()
+}
+
+// uses checks how often a token may be used.
+func uses(v Values, name string) (uint32, error) {
+	n := v.Integer(name)
+	switch {
+	case n < 0:
+		return 0, Invalid("'%s' cannot be negative", name)
+	case n > maxUses:
+		return 0, Invalid("field %s: at most %d uses can be counted", name, maxUses)
+	}
+	return uint32(n), nil
 }
 
 // Check refuses TTLs that contradict each other.
@@ -134,10 +142,11 @@ type Old struct {
 	MaxTTL     time.Duration `json:"max_ttl,omitempty"`
 	Period     time.Duration `json:"period,omitempty"`
 	BoundCIDRs []string      `json:"bound_cidrs,omitempty"`
+	NumUses    uint32        `json:"num_uses,omitempty"`
 }
 
 // OldFields are the fields of Old. A method takes those that the reference's has, with Only.
-var OldFields = Fields{"policies": Strings, "ttl": Seconds, "max_ttl": Seconds, "period": Seconds, "bound_cidrs": Strings}
+var OldFields = Fields{"policies": Strings, "ttl": Seconds, "max_ttl": Seconds, "period": Seconds, "bound_cidrs": Strings, "num_uses": Integer}
 
 // Only returns the fields with some names.
 func (f Fields) Only(names ...string) Fields {
@@ -165,6 +174,13 @@ func (o *Old) Take(v Values, p *Params) error {
 		if oldValue(v, name, to[0], to[1]) {
 			*to[0], *to[1] = v.Seconds(name), v.Seconds(name)
 		}
+	}
+	if oldValue(v, "num_uses", &o.NumUses, &p.NumUses) {
+		n, err := uses(v, "num_uses")
+		if err != nil {
+			return err
+		}
+		o.NumUses, p.NumUses = n, n
 	}
 	return p.Check()
 }
@@ -196,6 +212,9 @@ func (o *Old) Show(data map[string]any) {
 		if d > 0 {
 			data[name] = Whole(d)
 		}
+	}
+	if o.NumUses > 0 {
+		data["num_uses"] = o.NumUses
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/token"
-	"github.com/tokengrove/grove/httpapi/acl"
 )
 
 var createFields = schema{
@@ -281,5 +281,5 @@ func (d *draft) missingPolicies() (missing []string) {
 
 // matchesAny reports whether p is one of a list or matches one of the globs.
 func matchesAny(p string, exact, globs []string) bool {
-	return slices.Contains(exact, p) || slices.ContainsFunc(globs, func(g string) bool { return acl.Glob(g, p) })
+	return slices.Contains(exact, p) || slices.ContainsFunc(globs, func(g string) bool { return engine.Glob(g, p) })
 }
