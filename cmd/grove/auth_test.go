@@ -22,6 +22,11 @@ func TestAuthCommands(t *testing.T) {
 		{"auth move ci/ cd", "", "PUT", "/v1/sys/remount", `{"from":"auth/ci/","to":"auth/cd/"}`, "to: auth/cd/"},
 		{"auth disable ci/", "", "DELETE", "/v1/sys/auth/ci", "", "at: ci/"},
 		{"login -method=userpass -path=ci username=bob", "pw\n", "PUT", "/v1/auth/ci/login/bob", `{"password":"pw"}`, "hvs.new"},
+		{"login -method=userpass -no-store mount=cd/ username=bob password=pw", "", "PUT", "/v1/auth/cd/login/bob", `{"password":"pw"}`, "hvs.new"},
+		{"login -method=github -no-store token=ghp_1", "", "PUT", "/v1/auth/github/login", `{"token":"ghp_1"}`, "hvs.new"},
+		{"login -method=github -no-store -path=gh", "ghp_2\n", "PUT", "/v1/auth/gh/login", `{"token":"ghp_2"}`, "hvs.new"},
+		{"login -method=kubernetes -no-store role=web jwt=a.b.c", "", "PUT", "/v1/auth/kubernetes/login", `{"jwt":"a.b.c","role":"web"}`, "hvs.new"},
+		{"login -method=kubernetes -no-store role=web", "a.b.c\n", "PUT", "/v1/auth/kubernetes/login", `{"jwt":"a.b.c","role":"web"}`, "hvs.new"},
 		{"login -method=userpass -no-store username=bob password=pw", "", "PUT", "/v1/auth/userpass/login/bob", `{"password":"pw"}`, "hvs.new"},
 	} {
 		r := runCLI(t.Context(), vars, c.input, strings.Fields(c.args)...)
@@ -33,8 +38,13 @@ func TestAuthCommands(t *testing.T) {
 			t.Errorf("grove %s sent the old token along", c.args)
 		}
 	}
+	vars["VAULT_AUTH_GITHUB_TOKEN"] = "ghp_3"
+	r := runCLI(t.Context(), vars, "", "login", "-method=github", "-no-store")
+	if got, _ := f.requests(); r.code != 0 || strings.TrimSpace(got.body) != `{"token":"ghp_3"}` {
+		t.Errorf("with the variable: code %d, asked %+v", r.code, got)
+	}
 	for args, text := range map[string]string{
-		"auth tune ci": "othing to change", "login -method=userpass": "needs username=NAME", "login -method=carrier-pigeon": "is not supported", "login a b": "oo many arguments",
+		"auth tune ci": "othing to change", "login -method=userpass": "userpass needs username=NAME", "login -method=kubernetes jwt=x": "kubernetes needs role=NAME", "login -method=carrier-pigeon": "is not supported", "login a b": "oo many arguments",
 	} {
 		if r := runCLI(t.Context(), vars, "", strings.Fields(args)...); r.code == 0 || !strings.Contains(r.errOut, text) {
 			t.Errorf("grove %s: code %d %q, want %q", args, r.code, r.errOut, text)

@@ -132,11 +132,11 @@ func TestLimitOptions(t *testing.T) {
 		c, _, err := loadConfig([]string{dir}, testEnv(nil))
 		return c, err
 	}
-	c, err := load("max_requests = 10\nmax_requests_waiting = 20\nmax_request_wait = \"3s\"\nmax_body_memory = 67108864", "max_connections = 100\nmax_connections_per_client = 30")
+	c, err := load("max_requests = 10\nmax_requests_waiting = 20\nmax_request_wait = \"3s\"\nmax_body_memory = 67108864\nlogin_rate = -1", "max_connections = 100\nmax_connections_per_client = 30")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l := c.Limits; l.Requests != 10 || l.Waiting != 20 || l.Wait != 3*time.Second || l.BodyBytes != 64<<20 {
+	if l := c.Limits; l.Requests != 10 || l.Waiting != 20 || l.Wait != 3*time.Second || l.BodyBytes != 64<<20 || l.LoginRate != -1 {
 		t.Errorf("limits are %+v", l)
 	}
 	if got := c.Listeners[0].Connections; got != (connectionLimits{100, 30}) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +21,7 @@ type loginFlags struct {
 func newLogin(env *environment) *cobra.Command {
 	f := &loginFlags{}
 	c := command(env, "login [TOKEN | - | KEY=VALUE…]", "Log in, or check a token, and keep the token for later commands", cobra.ArbitraryArgs, f.run)
-	c.Flags().StringVar(&f.method, "method", "token", "login method: token or userpass")
+	c.Flags().StringVar(&f.method, "method", "token", "login method: "+methodNames())
 	c.Flags().StringVar(&f.path, "path", "", "where the method is mounted (default: its name)")
 	c.Flags().BoolVar(&f.noStore, "no-store", false, "do not keep the token")
 	c.Flags().BoolVar(&f.noPrint, "no-print", false, "do not print the token")
@@ -52,14 +54,24 @@ func (f *loginFlags) run(s *session, args []string) error {
 	return s.p.secret(auth)
 }
 
+// loginMethod logs in with the fields that were given, below a mount, and returns the answer with the token.
+type loginMethod func(s *session, at string, fields map[string]any) (*answer, error)
+
+// loginMethods are those that take fields, by the name of -method, which is also where they are mounted if nothing else is said.
+func loginMethods() map[string]loginMethod {
+	return map[string]loginMethod{"github": loginGitHub, "jwt": loginJWT, "kubernetes": loginKubernetes, "userpass": loginUserpass}
+}
+
+// methodNames lists all methods.
+func methodNames() string {
+	names := append(slices.Sorted(maps.Keys(loginMethods())), "token")
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
 // authenticate returns a token and the answer that is shown for it.
 func (f *loginFlags) authenticate(s *session, args []string) (string, *answer, error) {
-	switch f.method {
-	case "token":
-	case "userpass":
-		return f.userpass(s, args)
-	default:
-		return "", nil, fmt.Errorf("login method %q is not supported: token and userpass are", f.method)
+	if f.method != "token" {
+		return f.with(s, args)
 	}
 	if len(args) > 1 {
 		return "", nil, fmt.Errorf("too many arguments: one token, or - for standard input, got %d", len(args))
@@ -77,32 +89,26 @@ func (f *loginFlags) authenticate(s *session, args []string) (string, *answer, e
 	return t, auth, err
 }
 
-// userpass logs in with username=… and password=…; a password that is not given is read from
-// standard input.
-func (f *loginFlags) userpass(s *session, args []string) (string, *answer, error) {
+// with logs in with a method that takes fields.
+func (f *loginFlags) with(s *session, args []string) (string, *answer, error) {
+	login, ok := loginMethods()[f.method]
+	if !ok {
+		return "", nil, fmt.Errorf("login method %q is not supported: %s are", f.method, methodNames())
+	}
 	fields, err := s.fieldsOf(args)
 	if err != nil {
 		return "", nil, err
 	}
-	name, _ := fields["username"].(string)
-	if name == "" {
-		return "", nil, errors.New("userpass needs username=NAME")
+	at := f.path
+	if text, ok := fields["mount"].(string); ok { // as the reference has it, too
+		at = text
+		delete(fields, "mount")
 	}
-	if _, ok := fields["password"]; !ok {
-		fmt.Fprint(s.env.stderr, "Password: ")
-		text, err := readLine(s.env.stdin)
-		if err != nil {
-			return "", nil, fmt.Errorf("reading the password: %w", err)
-		}
-		fields["password"] = strings.TrimSuffix(text, "\r")
-	}
-	delete(fields, "username")
-	at := strings.Trim(f.path, "/")
-	if at == "" {
-		at = "userpass"
+	if at = strings.Trim(at, "/"); at == "" {
+		at = f.method
 	}
 	s.c.token = ""
-	a, err := s.put("authenticating", "auth/"+at+"/login/"+name, fields)
+	a, err := login(s, "auth/"+at, fields)
 	if err != nil {
 		return "", nil, err
 	}
@@ -112,6 +118,60 @@ func (f *loginFlags) userpass(s *session, args []string) (string, *answer, error
 		return "", nil, errors.New("the answer to the login has no token")
 	}
 	return t, a, nil
+}
+
+// loginUserpass logs in with username=… and password=….
+func loginUserpass(s *session, at string, fields map[string]any) (*answer, error) {
+	name, _ := fields["username"].(string)
+	if name == "" {
+		return nil, errors.New("userpass needs username=NAME")
+	}
+	if err := s.ask(fields, "password", "Password"); err != nil {
+		return nil, err
+	}
+	delete(fields, "username")
+	return s.put("authenticating", at+"/login/"+name, fields)
+}
+
+// loginJWT logs in with role=… and jwt=….
+func loginJWT(s *session, at string, fields map[string]any) (*answer, error) {
+	if err := s.ask(fields, "jwt", "JWT"); err != nil {
+		return nil, err
+	}
+	return s.put("authenticating", at+"/login", fields)
+}
+
+// loginKubernetes logs in with role=… and jwt=…, the token of a service account.
+func loginKubernetes(s *session, at string, fields map[string]any) (*answer, error) {
+	if role, _ := fields["role"].(string); role == "" {
+		return nil, errors.New("kubernetes needs role=NAME")
+	}
+	return loginJWT(s, at, fields)
+}
+
+// loginGitHub logs in with token=…, or what the variable has that the reference takes it from.
+func loginGitHub(s *session, at string, fields map[string]any) (*answer, error) {
+	if text := setting(s.env, "", "AUTH_GITHUB_TOKEN"); text != "" && fields["token"] == nil {
+		fields["token"] = text
+	}
+	if err := s.ask(fields, "token", "GitHub Personal Access Token"); err != nil {
+		return nil, err
+	}
+	return s.put("authenticating", at+"/login", fields)
+}
+
+// ask reads a secret that was not given from standard input.
+func (s *session) ask(fields map[string]any, name, prompt string) error {
+	if _, ok := fields[name]; ok {
+		return nil
+	}
+	fmt.Fprint(s.env.stderr, prompt+": ")
+	text, err := readLine(s.env.stdin)
+	if err != nil {
+		return fmt.Errorf("reading the %s: %w", name, err)
+	}
+	fields[name] = strings.TrimSuffix(text, "\r")
+	return nil
 }
 
 func (f *loginFlags) success() string {

@@ -37,7 +37,7 @@ func (c *config) top(warnings *[]string) *decoder {
 		"log_format": &c.LogFormat, "default_lease_ttl": &c.DefaultTTL, "max_lease_ttl": &c.MaxTTL, "pid_file": &c.PIDFile, "leave_on_terminate": &c.LeaveOnTerminate,
 		"cluster_key": &c.Join.Key, "cluster_key_file": &c.Join.KeyFile, "join_token": &c.Join.Token,
 		"max_requests": &c.Limits.Requests, "max_requests_waiting": &c.Limits.Waiting, "max_request_wait": &c.Limits.Wait,
-		"max_body_memory": &c.Limits.BodyBytes,
+		"max_body_memory": &c.Limits.BodyBytes, "login_rate": &c.Limits.LoginRate,
 	}}
 	storage := func(it item) error { return c.storage(it, warnings) }
 	d.blocks = map[string]func(item) error{

@@ -4,14 +4,18 @@ package catalogue
 import (
 	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/engine/approle"
+	"github.com/tokengrove/grove/engine/github"
+	"github.com/tokengrove/grove/engine/kubernetes"
 	"github.com/tokengrove/grove/engine/userpass"
 )
 
 // Methods makes every login method, by the type under which it is mounted.
 func Methods() map[string]engine.Method {
 	return map[string]engine.Method{
-		"approle":  approle.New(),
-		"userpass": userpass.New(),
+		"approle":    approle.New(),
+		"github":     github.New(),
+		"kubernetes": kubernetes.New(),
+		"userpass":   userpass.New(),
 	}
 }
 

@@ -52,6 +52,7 @@ var libraries = map[string][]string{
 	"gopkg.in/yaml.v3":                        {"cmd"},
 	"golang.org/x/crypto":                     {"engine"},
 	"golang.org/x/sys":                        {"cmd", "test"},
+	"github.com/go-jose/go-jose":              {"engine/jwt", "engine/kubernetes"},
 	"github.com/hashicorp/vault/api":          {"tests"},
 	"github.com/anishathalye/porcupine":       {"tests"},
 	"gonum.org/v1/plot":                       {"cmd", "test"},
