@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/engine/catalogue"
+	"github.com/tokengrove/grove/engine/enginetest"
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/token"
 )
@@ -169,7 +170,7 @@ func newBareServer(t *testing.T) *server {
 	s.cluster = &fakeCluster{store: s.store, status: fsm.ClusterStatus{NodeID: "n1"}}
 	var err error
 	s.handler, err = New(Config{
-		Store: s.store, Cluster: s.cluster, Now: func() time.Time { return s.clock }, Version: "1.2.3", Genesis: Genesis{RootTokenID: rootID, ClusterName: "test"}, Engines: Engines{Methods: catalogue.Methods()},
+		Store: s.store, Cluster: s.cluster, Now: func() time.Time { return s.clock }, Version: "1.2.3", Genesis: Genesis{RootTokenID: rootID, ClusterName: "test"}, Engines: Engines{Methods: catalogue.Methods(), Sealer: enginetest.NewSealer()},
 	})
 	if err != nil {
 		t.Fatal(err)
