@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tokengrove/grove/fsm/audit"
 	"github.com/tokengrove/grove/fsm/forest"
 )
 
@@ -79,6 +80,12 @@ func (m *Machine) changed(key string) Result {
 	m.epoch++
 	m.changes.note(key, m.epoch)
 	return Result{}
+}
+
+// setAudit replaces the table of audit devices: whatever an edge decided before is stale.
+func (m *Machine) setAudit(t *audit.Table) Result {
+	m.audit = t
+	return m.changed(auditKey)
 }
 
 // relies is implemented by commands that were built from more than the caller's policies.

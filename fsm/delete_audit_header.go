@@ -14,6 +14,5 @@ func (c *DeleteAuditHeader) apply(m *Machine, _ *applyContext) Result {
 	if !ok {
 		return Result{}
 	}
-	m.audit = t
-	return m.changed(auditKey)
+	return m.setAudit(t)
 }

@@ -14,8 +14,7 @@ func (c *DisableAudit) apply(m *Machine, _ *applyContext) Result {
 	if !ok {
 		return Result{}
 	}
-	m.audit = t
-	r := m.changed(auditKey)
+	r := m.setAudit(t)
 	r.Count = 1
 	return r
 }

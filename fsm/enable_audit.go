@@ -25,6 +25,5 @@ func (c *EnableAudit) apply(m *Machine, _ *applyContext) Result {
 	case len(m.audit.Devices) >= audit.MaxDevices:
 		return refuse(Invalid, "there are %d audit devices, at most %d are allowed", len(m.audit.Devices), audit.MaxDevices)
 	}
-	m.audit = m.audit.With(c.Device)
-	return m.changed(auditKey)
+	return m.setAudit(m.audit.With(c.Device))
 }

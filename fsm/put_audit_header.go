@@ -23,6 +23,5 @@ func (c *PutAuditHeader) apply(m *Machine, _ *applyContext) Result {
 	case !known && len(m.audit.Headers) >= audit.MaxHeaders:
 		return refuse(Invalid, "%d headers are audited, at most %d are allowed", len(m.audit.Headers), audit.MaxHeaders)
 	}
-	m.audit = m.audit.WithHeader(c.Header)
-	return m.changed(auditKey)
+	return m.setAudit(m.audit.WithHeader(c.Header))
 }

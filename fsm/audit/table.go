@@ -72,45 +72,43 @@ func (t *Table) Overlaps(path string) bool {
 }
 
 // With returns a table that also has d, instead of the device at its path if there is one.
-func (t *Table) With(d Device) *Table {
-	i, ok := slices.BinarySearchFunc(t.Devices, d.Path, byPath)
-	out := slices.Clone(t.Devices)
-	if ok {
-		out[i] = d
-	} else {
-		out = slices.Insert(out, i, d)
-	}
-	return &Table{out, t.Headers}
-}
+func (t *Table) With(d Device) *Table { return &Table{with(t.Devices, d, d.Path, byPath), t.Headers} }
 
 // Without returns a table without the device at path, and whether there was one.
 func (t *Table) Without(path string) (*Table, bool) {
-	i, ok := slices.BinarySearchFunc(t.Devices, path, byPath)
-	if !ok {
-		return t, false
-	}
-	return &Table{slices.Delete(slices.Clone(t.Devices), i, i+1), t.Headers}, true
+	devices, ok := without(t.Devices, path, byPath)
+	return &Table{devices, t.Headers}, ok
 }
 
 // WithHeader returns a table that also has h, instead of the header of its name if there is one.
 func (t *Table) WithHeader(h Header) *Table {
-	i, ok := slices.BinarySearchFunc(t.Headers, h.Name, byName)
-	out := slices.Clone(t.Headers)
-	if ok {
-		out[i] = h
-	} else {
-		out = slices.Insert(out, i, h)
-	}
-	return &Table{t.Devices, out}
+	return &Table{t.Devices, with(t.Headers, h, h.Name, byName)}
 }
 
 // WithoutHeader returns a table without the header of a name, and whether there was one.
 func (t *Table) WithoutHeader(name string) (*Table, bool) {
-	i, ok := slices.BinarySearchFunc(t.Headers, name, byName)
-	if !ok {
-		return t, false
+	headers, ok := without(t.Headers, name, byName)
+	return &Table{t.Devices, headers}, ok
+}
+
+// with returns a sorted list with v in it, in place of the one of its key; list stays as it is.
+func with[T any](list []T, v T, key string, by func(T, string) int) []T {
+	i, ok := slices.BinarySearchFunc(list, key, by)
+	out := slices.Clone(list)
+	if ok {
+		out[i] = v
+		return out
 	}
-	return &Table{t.Devices, slices.Delete(slices.Clone(t.Headers), i, i+1)}, true
+	return slices.Insert(out, i, v)
+}
+
+// without returns a sorted list without what has the key, and whether it was there; list stays as it is.
+func without[T any](list []T, key string, by func(T, string) int) ([]T, bool) {
+	i, ok := slices.BinarySearchFunc(list, key, by)
+	if !ok {
+		return list, false
+	}
+	return slices.Delete(slices.Clone(list), i, i+1), true
 }
 
 // Check verifies that the table is sorted, within its bounds, and that no device is within
