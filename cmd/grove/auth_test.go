@@ -44,7 +44,7 @@ func TestAuthCommands(t *testing.T) {
 		t.Errorf("with the variable: code %d, asked %+v", r.code, got)
 	}
 	for args, text := range map[string]string{
-		"auth tune ci": "othing to change", "login -method=userpass": "userpass needs username=NAME", "login -method=kubernetes jwt=x": "kubernetes needs role=NAME", "login -method=carrier-pigeon": "is not supported", "login a b": "oo many arguments",
+		"auth tune ci": "othing to change", "login -method=userpass": "serpass needs username=NAME", "login -method=kubernetes jwt=x": "ubernetes needs role=NAME", "login -method=carrier-pigeon": "is not supported", "login a b": "oo many arguments",
 	} {
 		if r := runCLI(t.Context(), vars, "", strings.Fields(args)...); r.code == 0 || !strings.Contains(r.errOut, text) {
 			t.Errorf("grove %s: code %d %q, want %q", args, r.code, r.errOut, text)
