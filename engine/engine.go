@@ -90,6 +90,16 @@ type Response struct {
 	// ended, the state stays as the first handler left it: a later request must be able to go on from there. Not with
 	// Login or Secret.
 	Then Handler
+	// Raw is for a browser: the whole body of the answer. Data and Keys do not count then.
+	Raw *Raw
+}
+
+// Raw is a body that is no JSON.
+type Raw struct {
+	ContentType string
+	// Headers are what it needs besides, such as a Content-Security-Policy.
+	Headers map[string]string
+	Body    []byte
 }
 
 // Login is a token that shall be made.

@@ -14,6 +14,9 @@ const (
 	Strings Kind = 5 // []string: a list, or a string with commas
 	Array   Kind = 6 // []string: a list; a string is one element
 	Pairs   Kind = 7 // map[string]string
+	Object  Kind = 8 // map[string]any, as it was sent: numbers are json.Number
+	// SignedSeconds is Seconds that may be negative.
+	SignedSeconds Kind = 9
 )
 
 // Fields are what an operation takes. The variables of the path are among them by themselves.
@@ -45,7 +48,7 @@ func (v Values) Integer(name string) int64 { n, _ := v[name].(int64); return n }
 // Boolean returns a Boolean field.
 func (v Values) Boolean(name string) bool { b, _ := v[name].(bool); return b }
 
-// Seconds returns a Seconds field.
+// Seconds returns a Seconds or SignedSeconds field.
 func (v Values) Seconds(name string) time.Duration { d, _ := v[name].(time.Duration); return d }
 
 // Strings returns a Strings or Array field.
@@ -53,3 +56,6 @@ func (v Values) Strings(name string) []string { l, _ := v[name].([]string); retu
 
 // Pairs returns a Pairs field.
 func (v Values) Pairs(name string) map[string]string { m, _ := v[name].(map[string]string); return m }
+
+// Object returns an Object field.
+func (v Values) Object(name string) map[string]any { m, _ := v[name].(map[string]any); return m }

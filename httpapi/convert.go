@@ -24,6 +24,7 @@ const (
 	list    kind = 6 // a list; a string is one element
 	pairs   kind = 7 // a map of strings
 	object  kind = 8 // a map as it was sent
+	signed  kind = 9 // seconds that may be negative
 )
 
 func (k kind) convert(v any) (any, error) {
@@ -36,6 +37,8 @@ func (k kind) convert(v any) (any, error) {
 		return toBool(v)
 	case seconds:
 		return toSeconds(v)
+	case signed:
+		return toSigned(v)
 	case strs:
 		return toStrings(v, true)
 	case list:
@@ -126,6 +129,14 @@ func toBool(v any) (bool, error) {
 }
 
 func toSeconds(v any) (time.Duration, error) {
+	d, err := toSigned(v)
+	if err == nil && d < 0 {
+		return 0, fmt.Errorf("cannot provide negative value '%d'", wholeSeconds(d))
+	}
+	return d, err
+}
+
+func toSigned(v any) (time.Duration, error) {
 	var d time.Duration
 	var err error
 	switch v := v.(type) {
@@ -139,11 +150,7 @@ func toSeconds(v any) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	d = d.Truncate(time.Second)
-	if d < 0 {
-		return 0, fmt.Errorf("cannot provide negative value '%d'", wholeSeconds(d))
-	}
-	return d, nil
+	return d.Truncate(time.Second), nil
 }
 
 // parseDuration reads seconds, days ("2d") or a Go duration; "" is 0.

@@ -93,6 +93,8 @@ func (rq *request) transaction() *fsm.Transact {
 func (rq *request) engineResponse(rs *engine.Response) (*response, error) {
 	kind := rq.site.mount.Type
 	switch {
+	case rs.Raw != nil:
+		return &response{status: rs.Status, raw: rs.Raw}, nil
 	case rq.op == acl.List && rs.Data == nil:
 		return keys(rs.Keys, kind)
 	case rs.Data == nil && rs.Status == 0:

@@ -30,7 +30,7 @@ func (s schema) decode(raw map[string]any, captured map[string]string) (out valu
 			}
 		case !known:
 			ignored = append(ignored, name)
-		case raw[name] != nil || k != seconds:
+		case raw[name] != nil || k != seconds && k != signed:
 			if out[name], err = k.convert(raw[name]); err != nil {
 				return nil, nil, nil, invalid("Field validation failed: error converting input for field %q: %v", name, err)
 			}

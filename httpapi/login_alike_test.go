@@ -32,6 +32,16 @@ func alikes(s *server) map[string]alike {
 	other := cluster.Issue(servers.Account{Namespace: "dev", Name: "db", UID: "v", Audience: "grove"}, s.clock)
 	hub.Put("amys", servers.User{Login: "amy", Orgs: []string{"acme"}})
 	hub.Put("eves", servers.User{Login: "eve", Orgs: []string{"other"}})
+	foreign := servers.NewKubernetes(s.T).Issue(account, s.clock)
+	trusted := alike{ // the cluster as the issuer of JWTs; another one is none
+		set: []attempt{
+			{"config", obj{"jwt_validation_pubkeys": cluster.PublicKey()}}, {"role/web", obj{"role_type": "jwt", "user_claim": "sub", "bound_audiences": "grove"}},
+		},
+		passing: attempt{"login", obj{"role": "web", "jwt": jwt}},
+		failing: []attempt{
+			{"login", obj{"role": "web", "jwt": foreign}}, {"login", obj{"role": "none", "jwt": foreign}},
+		},
+	}
 	return map[string]alike{
 		"userpass": {
 			set:     []attempt{{"users/bob", obj{"password": "pw"}}},
@@ -54,6 +64,8 @@ func alikes(s *server) map[string]alike {
 				{"login", obj{"role": "web", "jwt": cluster.Sign(servers.Claims(account, s.clock.Add(-time.Minute)))}},
 			},
 		},
+		"jwt":  trusted,
+		"oidc": trusted, // which takes JWTs as well
 		"github": {
 			set:     []attempt{{"config", obj{"organization": "acme", "base_url": hub.URL}}},
 			passing: attempt{"login", obj{"token": "amys"}},

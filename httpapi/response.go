@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/fsm/token"
 )
 
@@ -27,6 +28,8 @@ type response struct {
 	bare any
 	// file is the whole body, which is no JSON.
 	file *file
+	// raw is the whole body, which is for a browser.
+	raw *engine.Raw
 	// mount is the top-level mount_type.
 	mount string
 }
@@ -118,6 +121,15 @@ func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
 	}
 	if rs.file != nil {
 		a.sendFile(w, rq, rs.file)
+		return
+	}
+	if rs.raw != nil {
+		h := w.Header()
+		h["Content-Type"] = []string{rs.raw.ContentType}
+		for name, v := range rs.raw.Headers { // order: a map of them
+			h.Set(name, v)
+		}
+		a.send(w, status, rs.raw.Body, nil)
 		return
 	}
 	if rs.rendered != nil {

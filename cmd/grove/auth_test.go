@@ -28,6 +28,8 @@ func TestAuthCommands(t *testing.T) {
 		{"login -method=kubernetes -no-store role=web jwt=a.b.c", "", "PUT", "/v1/auth/kubernetes/login", `{"jwt":"a.b.c","role":"web"}`, "hvs.new"},
 		{"login -method=kubernetes -no-store role=web", "a.b.c\n", "PUT", "/v1/auth/kubernetes/login", `{"jwt":"a.b.c","role":"web"}`, "hvs.new"},
 		{"login -method=userpass -no-store username=bob password=pw", "", "PUT", "/v1/auth/userpass/login/bob", `{"password":"pw"}`, "hvs.new"},
+		{"login -method=jwt role=ci jwt=a.b.c", "", "PUT", "/v1/auth/jwt/login", `{"jwt":"a.b.c","role":"ci"}`, "hvs.new"},
+		{"login -method=jwt -path=/gitlab/", "a.b.c\r\n", "PUT", "/v1/auth/gitlab/login", `{"jwt":"a.b.c"}`, "hvs.new"},
 	} {
 		r := runCLI(t.Context(), vars, c.input, strings.Fields(c.args)...)
 		got, _ := f.requests()

@@ -59,7 +59,7 @@ type loginMethod func(s *session, at string, fields map[string]any) (*answer, er
 
 // loginMethods are those that take fields, by the name of -method, which is also where they are mounted if nothing else is said.
 func loginMethods() map[string]loginMethod {
-	return map[string]loginMethod{"github": loginGitHub, "jwt": loginJWT, "kubernetes": loginKubernetes, "userpass": loginUserpass}
+	return map[string]loginMethod{"github": loginGitHub, "jwt": loginJWT, "kubernetes": loginKubernetes, "oidc": loginOIDC, "userpass": loginUserpass}
 }
 
 // methodNames lists all methods.

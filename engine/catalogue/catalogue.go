@@ -5,6 +5,7 @@ import (
 	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/engine/approle"
 	"github.com/tokengrove/grove/engine/github"
+	"github.com/tokengrove/grove/engine/jwt"
 	"github.com/tokengrove/grove/engine/kubernetes"
 	"github.com/tokengrove/grove/engine/userpass"
 )
@@ -14,7 +15,9 @@ func Methods() map[string]engine.Method {
 	return map[string]engine.Method{
 		"approle":    approle.New(),
 		"github":     github.New(),
+		"jwt":        jwt.New(),
 		"kubernetes": kubernetes.New(),
+		"oidc":       jwt.New(),
 		"userpass":   userpass.New(),
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// reason tells what is wrong with a server, without addresses and names: these are in the texts of most errors.
-func reason(err error) string {
+// Reason tells what is wrong with a server that cannot be asked, without addresses and names: these are in the texts of most errors.
+func Reason(err error) string {
 	var (
 		timeout net.Error
 		name    *net.DNSError

@@ -90,13 +90,13 @@ func (s *Server) Do(ctx context.Context, c Call) (*Answer, error) {
 	}
 	rs, err := s.http.Do(rq)
 	if err != nil {
-		return nil, engine.Unreachable("%s %s", s.name, reason(err))
+		return nil, engine.Unreachable("%s %s", s.name, Reason(err))
 	}
 	defer rs.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(rs.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, engine.Unreachable("%s %s", s.name, reason(err))
+		return nil, engine.Unreachable("%s %s", s.name, Reason(err))
 	case len(body) > maxAnswer:
 		return nil, engine.Unreachable("%s answers with more than %d bytes", s.name, maxAnswer)
 	}
