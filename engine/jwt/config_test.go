@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"net"
 	"net/http"
@@ -98,6 +99,23 @@ func TestRefusedConfigs(t *testing.T) {
 	}
 	if w.Keys("") != 0 {
 		t.Error("something is stored")
+	}
+}
+
+// TestDiscoveryNoWeaker: what was found over HTTPS sends nobody elsewhere.
+func TestDiscoveryNoWeaker(t *testing.T) {
+	w := newWorld(t)
+	for field, bad := range map[string]string{"jwks_uri": "http://x/keys", "token_endpoint": "http://x/token", "authorization_endpoint": "javascript:alert(1)", "userinfo_endpoint": "ftp://x"} {
+		w.i.mu.Lock()
+		w.i.answer = func(rw http.ResponseWriter, r *http.Request) bool {
+			doc := map[string]any{"issuer": w.i.url, "authorization_endpoint": w.i.url, "token_endpoint": w.i.url, "jwks_uri": w.i.url + "/keys"}
+			doc[field] = bad
+			json.NewEncoder(rw).Encode(doc)
+			return true
+		}
+		w.i.mu.Unlock()
+		w.i.advance(pause)
+		w.Refused(fsm.Invalid, "sends to "+bad+", which is not https://", engine.Write, "config", values{"oidc_discovery_url": w.i.url, "oidc_discovery_ca_pem": w.i.ca})
 	}
 }
 

@@ -54,6 +54,10 @@ func (m *method) exchange(ctx context.Context, f *flow, code string) (claims, er
 
 // redeem exchanges a code at the provider, and verifies what it gets for it.
 func (f *flow) redeem(ctx context.Context, code string) (claims, error) {
+	if err := f.source.turn(); err != nil {
+		return nil, err
+	}
+	defer f.source.done()
 	secret, err := f.rq.Open(secretPlace, f.config.Client.Secret)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/tokengrove/grove/engine"
 )
 
 // How long what was fetched is good.
@@ -17,7 +19,12 @@ const (
 	// refreshEvery and refreshBurst bound what anybody can cause by bringing tokens of keys that nobody knows.
 	refreshEvery = 10 * time.Second
 	refreshBurst = 3
+	// maxWaiting is how many requests wait for one server: a dead one must not take all the room that a node has for requests.
+	maxWaiting = 32
 )
+
+// errCrowded refuses one more.
+var errCrowded = engine.Unreachable("a server that this login needs is slow, and %d requests wait for it already: try again later", maxWaiting)
 
 // fetched is something from outside that is kept, and fetched again when it gets old. One request fetches, and others that need it
 // wait for that one. It is safe for concurrent use.
@@ -33,6 +40,7 @@ type fetched[T any] struct {
 	failure error     // of the last attempt, nil if it has not failed
 	failed  time.Time
 	running chan struct{} // closed when the attempt that runs has ended; nil: none runs
+	waiting int           // for it
 }
 
 func newFetched[T any](fresh time.Duration, clock func() time.Time, fetch func(context.Context) (T, error)) *fetched[T] {
@@ -83,16 +91,22 @@ func (f *fetched[T]) newer(ctx context.Context, than time.Time) (value T, ok boo
 func (f *fetched[T]) attempt(ctx context.Context) (T, time.Time, error) {
 	f.mu.Lock()
 	if running := f.running; running != nil {
+		if f.waiting >= maxWaiting {
+			defer f.mu.Unlock()
+			return f.value, f.at, errCrowded
+		}
+		f.waiting++
 		f.mu.Unlock()
+		var late error
 		select {
 		case <-running:
 		case <-ctx.Done():
-			var none T
-			return none, time.Time{}, ctx.Err()
+			late = ctx.Err()
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return f.value, f.at, f.failure
+		f.waiting--
+		return f.value, f.at, first(late, f.failure)
 	}
 	f.running = make(chan struct{})
 	f.mu.Unlock()
@@ -109,4 +123,12 @@ func (f *fetched[T]) attempt(ctx context.Context) (T, time.Time, error) {
 		f.value, f.at = value, f.failed
 	}
 	return f.value, f.at, err
+}
+
+// first is the first error that is one.
+func first(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
 }

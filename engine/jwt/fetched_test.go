@@ -45,8 +45,20 @@ func TestOneFetchForMany(t *testing.T) {
 	if _, _, err := f.get(late); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
+	f.mu.Lock()
+	f.waiting += maxWaiting // a crowd
+	f.mu.Unlock()
+	if _, _, err := f.get(t.Context()); err != errCrowded {
+		t.Errorf("one more than may wait: %v", err)
+	}
+	f.mu.Lock()
+	f.waiting -= maxWaiting
+	f.mu.Unlock()
 	close(open)
 	all.Wait()
+	if f.waiting != 0 {
+		t.Errorf("%d wait for nothing", f.waiting)
+	}
 	if n := fetches.Load(); n != 1 {
 		t.Errorf("%d fetches, want 1", n)
 	}

@@ -365,6 +365,24 @@ func TestMarksAreTidied(t *testing.T) {
 	}
 }
 
+// TestCrowdedProvider: one dead provider takes a bounded part of the node.
+func TestCrowdedProvider(t *testing.T) {
+	w := newWorld(t).oidc(nil, nil)
+	code, state := w.i.login(w.begin(nil))
+	s := must(w.m.source(must(loadConfig(w.Request(engine.Read, "config", values{})))))
+	for range maxWaiting {
+		if err := s.turn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := w.back(values{"code": code, "state": state})
+	w.Fails(fsm.Unavailable, "32 requests wait for it already", err)
+	s.done()
+	if _, err := w.back(values{"code": code, "state": state}); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}
+
 // TestSilentProvider: who waits for a host that is silent waits as long as one question may take; all others are told at once.
 func TestSilentProvider(t *testing.T) {
 	w := newWorld(t).oidc(nil, nil)

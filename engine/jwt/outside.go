@@ -94,6 +94,8 @@ func unreachable(what string, err error) error {
 	var transport *url.Error
 	var status statusError
 	switch {
+	case errors.Is(err, errCrowded):
+		return err
 	case errors.As(err, &status):
 		return engine.Unreachable("%s: the server %v", what, status)
 	case errors.As(err, &transport), errors.Is(err, context.DeadlineExceeded):

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -37,7 +38,20 @@ type source struct {
 	client   *http.Client
 	keys     *fetched[[]jose.JSONWebKey]
 	provider *fetched[*provider] // nil: of a JWKS URL
+	turns    chan struct{}       // of those who exchange codes
 }
+
+// turn takes one of the turns, if any is free; done must follow.
+func (s *source) turn() error {
+	select {
+	case s.turns <- struct{}{}:
+		return nil
+	default:
+		return errCrowded
+	}
+}
+
+func (s *source) done() { <-s.turns }
 
 // provider is what the discovery document of an OpenID provider says.
 type provider struct {
@@ -62,7 +76,7 @@ func (m *method) source(c *config) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{client: client}
+	s := &source{client: client, turns: make(chan struct{}, maxWaiting)}
 	if c.Keys.DiscoveryURL == "" {
 		s.keys = newFetched(keysFresh, m.clock, func(ctx context.Context) ([]jose.JSONWebKey, error) { return s.fetchKeys(ctx, at) })
 	} else {
@@ -104,10 +118,23 @@ func (s *source) discover(ctx context.Context, issuer string) (*provider, error)
 	if more.Keys == "" {
 		return nil, errors.New("the discovery document has no jwks_uri")
 	}
+	for _, at := range []string{more.Keys, p.Endpoint().AuthURL, p.Endpoint().TokenURL, p.UserInfoEndpoint()} {
+		if err := noWeaker(issuer, at); err != nil {
+			return nil, err
+		}
+	}
 	return &provider{
 		Provider: p, keysURL: more.Keys, issuer: issuer,
 		post: len(more.Methods) > 0 && !slices.Contains(more.Methods, "client_secret_basic") && slices.Contains(more.Methods, "client_secret_post"),
 	}, nil
+}
+
+// noWeaker refuses what a discovery document sends to, if that is in clear and the document was not, or no URL of HTTP at all.
+func noWeaker(issuer, at string) error {
+	if at == "" || strings.HasPrefix(at, "https://") || strings.HasPrefix(at, "http://") && strings.HasPrefix(issuer, "http://") {
+		return nil
+	}
+	return fmt.Errorf("the discovery document sends to %s, which is not https://", short(at))
 }
 
 // discovered returns the provider of a source that has one.
