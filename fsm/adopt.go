@@ -43,7 +43,7 @@ func (m *Machine) SameOrigin(now *Machine) string {
 // old list would end the record of what happens here). The edge sessions stay,
 // too, with their windows: a command that was answered before is not applied again afterwards. The index never
 // goes back, nor does time: a token whose deadline has passed stays dead. The epoch moves on, so that every decision
-// made before is stale.
+// made before is stale. What was lent since the snapshot is revoked.
 func (m *Machine) Adopt(now *Machine) Comeback {
 	c := Comeback{Cluster: m.identity.ClusterID, Index: m.index, At: m.at}
 	m.index, m.at, m.epoch = now.index, max(m.at, now.at), max(m.epoch, now.epoch)+1
@@ -55,6 +55,7 @@ func (m *Machine) Adopt(now *Machine) Comeback {
 	m.upkeep.lineage = Lineage{StoreEpoch: c.StoreEpoch, Restored: m.at, Snapshot: c.At, Cluster: c.Cluster}
 	c.Tokens, c.Returned = m.notIn(now, m.at)
 	_, c.Lost = now.notIn(m, m.at)
+	m.inherit(now)
 	return c
 }
 

@@ -45,6 +45,18 @@ const (
 	KindDeleteCubbyhole   Kind = 81
 
 	KindOnce Kind = 90
+
+	KindBeginLease       Kind = 110
+	KindCommitLease      Kind = 111
+	KindAbandonLease     Kind = 112
+	KindIssueLease       Kind = 113
+	KindRenewLease       Kind = 114
+	KindRevokeLease      Kind = 115
+	KindRevokeForce      Kind = 116
+	KindFinishRevocation Kind = 117
+	KindFailRevocation   Kind = 118
+	KindHastenRevocation Kind = 119
+	KindPrepare          Kind = 120
 )
 
 // catalogue lists every command once: the number that is on disk and the empty value
@@ -92,6 +104,18 @@ var catalogue = map[Kind]func() Command{
 	KindNoteSnapshot:      func() Command { return new(NoteSnapshot) },
 	KindWriteCubbyhole:    func() Command { return new(WriteCubbyhole) },
 	KindDeleteCubbyhole:   func() Command { return new(DeleteCubbyhole) },
+
+	KindBeginLease:       func() Command { return new(BeginLease) },
+	KindCommitLease:      func() Command { return new(CommitLease) },
+	KindAbandonLease:     func() Command { return new(AbandonLease) },
+	KindIssueLease:       func() Command { return new(IssueLease) },
+	KindRenewLease:       func() Command { return new(RenewLease) },
+	KindRevokeLease:      func() Command { return new(RevokeLease) },
+	KindRevokeForce:      func() Command { return new(RevokeForce) },
+	KindFinishRevocation: func() Command { return new(FinishRevocation) },
+	KindFailRevocation:   func() Command { return new(FailRevocation) },
+	KindHastenRevocation: func() Command { return new(HastenRevocation) },
+	KindPrepare:          func() Command { return new(Prepare) },
 }
 
 // Kind implements Command.
@@ -198,3 +222,36 @@ func (*WriteCubbyhole) Kind() Kind { return KindWriteCubbyhole }
 
 // Kind implements Command.
 func (*DeleteCubbyhole) Kind() Kind { return KindDeleteCubbyhole }
+
+// Kind implements Command.
+func (*BeginLease) Kind() Kind { return KindBeginLease }
+
+// Kind implements Command.
+func (*CommitLease) Kind() Kind { return KindCommitLease }
+
+// Kind implements Command.
+func (*AbandonLease) Kind() Kind { return KindAbandonLease }
+
+// Kind implements Command.
+func (*IssueLease) Kind() Kind { return KindIssueLease }
+
+// Kind implements Command.
+func (*RenewLease) Kind() Kind { return KindRenewLease }
+
+// Kind implements Command.
+func (*RevokeLease) Kind() Kind { return KindRevokeLease }
+
+// Kind implements Command.
+func (*RevokeForce) Kind() Kind { return KindRevokeForce }
+
+// Kind implements Command.
+func (*FinishRevocation) Kind() Kind { return KindFinishRevocation }
+
+// Kind implements Command.
+func (*FailRevocation) Kind() Kind { return KindFailRevocation }
+
+// Kind implements Command.
+func (*HastenRevocation) Kind() Kind { return KindHastenRevocation }
+
+// Kind implements Command.
+func (*Prepare) Kind() Kind { return KindPrepare }

@@ -83,6 +83,9 @@ func (m *Machine) checkRest() error {
 	if err := m.checkCubbyholes(); err != nil {
 		return err
 	}
+	if err := m.checkLeases(); err != nil {
+		return err
+	}
 	if err := m.membership.check(); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ func (c *DisableMount) apply(m *Machine, _ *applyContext) Result {
 	if !ok {
 		return Result{}
 	}
+	m.cut(strings.TrimSuffix(c.Path, "/"), false)
 	m.drop(&mt)
 	r := m.changed(mountKey(c.Path))
 	r.Count = m.revokeBelow(strings.TrimSuffix(c.Path, "/"))
@@ -53,6 +54,7 @@ func (c *MoveMount) apply(m *Machine, _ *applyContext) Result {
 	if r, ok := m.checkVacant(c.To, c.From); !ok {
 		return r
 	}
+	m.cut(strings.TrimSuffix(c.From, "/"), false)
 	delete(m.mounts, c.From)
 	mt.Path = c.To
 	m.mounts[c.To] = mt

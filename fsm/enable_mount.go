@@ -30,7 +30,10 @@ func (c *EnableMount) apply(m *Machine, _ *applyContext) Result {
 			return refuse(Invalid, "this UUID or accessor is that of another mount")
 		}
 	}
-	if len(m.mounts) >= MaxMounts {
+	if _, leaves := m.leaving[c.Mount.UUID]; leaves {
+		return refuse(Invalid, "this UUID is that of another mount")
+	}
+	if len(m.mounts)+len(m.leaving) >= MaxMounts {
 		return refuse(Invalid, "%d mounts are there, and no more are allowed: disable some first", MaxMounts)
 	}
 	m.mounts[c.Mount.Path] = c.Mount
@@ -45,6 +48,11 @@ func (m *Machine) checkVacant(path, except string) (r Result, ok bool) {
 		return refuse(Invalid, "a mount's path has at most %d bytes, this one has %d", maxMountPath, len(path)), false
 	case !strings.HasSuffix(path, "/") || path == "auth/" || strings.HasPrefix(path, "/") || strings.Contains(path, "//"):
 		return refuse(Invalid, "a mount's path has segments that are not empty and a slash at its end: %q", path), false
+	}
+	for _, p := range mount.Reserved {
+		if strings.HasPrefix(path, p) {
+			return refuse(Invalid, "nothing can be mounted at %q: %s belongs to the server", path, p), false
+		}
 	}
 	for _, mt := range m.Mounts() {
 		if mt.Path != except && mount.Conflict(mt.Path, path) {

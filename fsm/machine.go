@@ -80,6 +80,7 @@ func (m *Machine) plant(f *forest.Forest) {
 	f.OnRemove(func(h token.Hash) {
 		m.answers.Died(h)
 		m.cubbyholes.died(h)
+		m.leases.Died(h)
 	})
 }
 
@@ -116,6 +117,7 @@ func (m *Machine) Apply(index uint64, entry []byte) ([]Result, error) {
 		commands = commands[len(g.Items):]
 	}
 	m.forest.Reclaim(reclaimStep)
+	m.leases.Reclaim(m.at, leaseStep)
 	return results, nil
 }
 
@@ -201,19 +203,40 @@ func (m *Machine) admit(c Command, x *applyContext) (*token.Record, *Result) {
 		}
 		return nil, &Result{Code: Forbidden, Message: "permission denied"}
 	}
-	if u, ok := c.(*UseToken); !(ok && u.AnyEpoch) && m.outdated(c, ref, caller.Epoch) {
+	if m.outdated(c, ref, caller.Epoch) && !anyEpoch(c) {
 		return nil, &Result{Stale: true}
 	}
 	if ground != nil && ground.moved(m) {
 		return nil, &Result{Stale: true}
 	}
 	x.caller = ref
-	if !m.forest.Limited(ref) {
+	if !m.forest.Limited(ref) || free(c) {
 		return nil, nil
 	}
 	m.forest.Charge(ref)
 	rec := m.forest.Record(ref)
 	return &rec, nil
+}
+
+// anyEpoch reports whether c holds whatever has changed since it was decided: a denial, and the end of what was begun in
+// time.
+func anyEpoch(c Command) bool {
+	switch c := c.(type) {
+	case *UseToken:
+		return c.AnyEpoch
+	case *CommitLease:
+		return true
+	}
+	return false
+}
+
+// free reports whether c is the first of two commands of one request, which is charged by the second.
+func free(c Command) bool {
+	switch c.(type) {
+	case *BeginLease, *Prepare:
+		return true
+	}
+	return false
 }
 
 // refuse makes the Result of a business refusal.

@@ -22,10 +22,14 @@ type mounting struct {
 	stores     map[string]storage.Store // by the UUID of the mount; none is empty
 	failures   *lockout.Table
 	cubbyholes cubbyholes
+	leasing
 }
 
 func newMounting() mounting {
-	return mounting{mounts: map[string]mount.Mount{}, stores: map[string]storage.Store{}, failures: lockout.New()}
+	return mounting{
+		mounts: map[string]mount.Mount{}, stores: map[string]storage.Store{}, failures: lockout.New(),
+		leasing: leasing{leaving: map[string]mount.Mount{}},
+	}
 }
 
 // StoredRow is one entry of a mount's storage.
@@ -42,10 +46,11 @@ type frozenMounting struct {
 	stores     map[string]storage.Store
 	failures   []lockout.Failures
 	cubbyholes cubbyholes
+	leasing    frozenLeasing
 }
 
 func (e *mounting) freeze() frozenMounting {
-	return frozenMounting{sortedValues(e.mounts), maps.Clone(e.stores), e.failures.All(), e.cubbyholes}
+	return frozenMounting{sortedValues(e.mounts), maps.Clone(e.stores), e.failures.All(), e.cubbyholes, e.leasing.freeze()}
 }
 
 // stored yields the entries of all mounts, sorted.
@@ -89,10 +94,15 @@ func (e *mounting) keep(uuid string, s storage.Store) {
 	}
 }
 
-// drop forgets a mount and all that belongs to it but its tokens.
+// drop forgets a mount and all that belongs to it but its tokens and leases. As long as it has leases, what it keeps
+// stays: it is needed to take them back.
 func (e *mounting) drop(mt *mount.Mount) {
 	delete(e.mounts, mt.Path)
-	delete(e.stores, mt.UUID)
+	if e.leases.OfMount(mt.UUID) > 0 {
+		e.leaving[mt.UUID] = *mt
+	} else {
+		delete(e.stores, mt.UUID)
+	}
 	e.failures.ClearMount(mt.UUID)
 }
 
@@ -108,6 +118,9 @@ func (m *Machine) checkMounting() error {
 			return fmt.Errorf("two mounts with UUID %s", mt.UUID)
 		}
 		known[mt.UUID], last = true, mt.Path
+	}
+	for uuid := range m.leaving { // order: a set
+		known[uuid] = true
 	}
 	for uuid, s := range m.stores { // order: any failure will do
 		if err := checkStore(s, m.index); err != nil || !known[uuid] || s.Len() == 0 {

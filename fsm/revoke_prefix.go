@@ -8,7 +8,7 @@ import (
 
 func (c *RevokePrefix) asks() Caller { return c.Caller }
 
-// apply kills every tree whose root was issued at the prefix or below it, in one step.
+// apply kills every tree whose root was issued at the prefix or below it, and every lease below it, in one step.
 func (c *RevokePrefix) apply(m *Machine, _ *applyContext) Result {
 	path := strings.TrimRight(c.Prefix, "/")
 	if path == "" {
@@ -17,6 +17,7 @@ func (c *RevokePrefix) apply(m *Machine, _ *applyContext) Result {
 	if planted.Is("prefix-below") {
 		return Result{Count: m.forest.RevokePrefix(path + "/")}
 	}
+	m.cut(path, false)
 	return Result{Count: m.revokeBelow(path)}
 }
 

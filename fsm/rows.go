@@ -46,6 +46,12 @@ const (
 	RowCubbyhole RowKind = 80
 
 	RowAnswer RowKind = 90
+
+	RowLeases  RowKind = 110 // what there is once of leases
+	RowLease   RowKind = 111
+	RowDying   RowKind = 112 // a removed token that has leases left
+	RowCut     RowKind = 113
+	RowLeaving RowKind = 114 // a disabled mount that has leases left
 )
 
 // HeaderRow is the first row: everything that is there once.
@@ -218,7 +224,7 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 			return err
 		}
 	}
-	return nil
+	return f.mounting.leasing.rows(yield)
 }
 
 func rowsOf[T any](kind RowKind, rows []T, yield func(RowKind, any) error) error {
@@ -343,6 +349,8 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, m.cubbyholes.restore)
 	case RowAnswer:
 		return decodeRow(body, m.answers.Restore)
+	case RowLeases, RowLease, RowDying, RowCut, RowLeaving:
+		return m.restoreRow(kind, body)
 	}
 	return fmt.Errorf("unknown kind")
 }
@@ -388,6 +396,9 @@ func (r *Restorer) Link() (*Machine, []func() error, error) {
 		return nil, nil, fmt.Errorf("restoring the forest: %w", err)
 	}
 	r.machine.plant(f)
+	if err := r.machine.leases.Settle(); err != nil {
+		return nil, nil, fmt.Errorf("restoring leases: %w", err)
+	}
 	checks := r.machine.checks()
 	for i, check := range checks {
 		checks[i] = func() error {

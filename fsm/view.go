@@ -104,7 +104,7 @@ func (m *Machine) Leases(prefix string, now token.Instant) []string {
 		return true
 	})
 	slices.Sort(keys)
-	return slices.Compact(keys)
+	return mergeNames(slices.Compact(keys), m.leaseNames(prefix, now))
 }
 
 // TokenCount returns the number of live tokens.
@@ -152,8 +152,8 @@ func (m *Machine) Members() []Member { return sortedValues(m.members) }
 // NextDeadline returns the earliest deadline of all tokens, 0 if none has one.
 func (m *Machine) NextDeadline() token.Instant { return m.forest.NextDeadline() }
 
-// ReclaimPending reports whether dead tokens wait to be unlinked.
-func (m *Machine) ReclaimPending() bool { return m.forest.Pending() }
+// ReclaimPending reports whether dead tokens wait to be unlinked, or what they had been lent to be taken back.
+func (m *Machine) ReclaimPending() bool { return m.forest.Pending() || m.leases.Pending() }
 
 // sortedValues returns the values of a map in the order of its keys.
 func sortedValues[V any](src map[string]V) []V {

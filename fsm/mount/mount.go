@@ -68,6 +68,9 @@ func (l Lockout) Resolved() Lockout {
 	return l
 }
 
+// Reserved are paths at and below which nothing can be mounted.
+var Reserved = []string{"sys/", "cubbyhole/", "identity/"}
+
 // Auth reports whether the mount is that of a login method.
 func (m *Mount) Auth() bool { return strings.HasPrefix(m.Path, "auth/") }
 

@@ -44,7 +44,7 @@ var libraries = map[string][]string{
 	"github.com/hashicorp/go-hclog":           {"cmd", "cluster", "httpapi"},
 	"github.com/hashicorp/hcl":                {"httpapi/acl", "cmd"},
 	"github.com/fxamacker/cbor":               {"fsm", "snapshot", "cluster"},
-	"github.com/hashicorp/go-immutable-radix": {"fsm/storage"},
+	"github.com/hashicorp/go-immutable-radix": {"fsm/storage", "fsm/lease"},
 	"github.com/klauspost/compress":           {"snapshot"},
 	"github.com/spf13/cobra":                  {"cmd"},
 	"github.com/schollz/progressbar":          {"cmd"},

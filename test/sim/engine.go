@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	mountPaths = []string{"auth/ci/", "auth/cix/", "auth/k8s/", "auth/ci/sub/", "auth/"}
+	mountPaths = []string{"auth/ci/", "auth/cix/", "auth/k8s/", "auth/ci/sub/", "auth/", hookMount}
 	storedKeys = []string{"a", "a/b", "a/c/d", "b", "bad//key"}
 )
 
@@ -100,6 +100,7 @@ type engines struct {
 	kept   map[string]map[string]entry
 	failed map[lockout.User]lockout.Failures
 	index  uint64 // of the entry that is made
+	lends  lending
 }
 
 type entry struct {
@@ -191,15 +192,17 @@ func (m *model) engine(c fsm.Command) (fsm.Code, *token.Record) {
 		m.change("mount " + c.Mount.Path)
 	case *fsm.DisableMount:
 		if _, ok := m.engines.uuid[c.Path]; ok {
+			m.cutLeases(c.Path, false)
 			m.forgetMount(c.Path)
 			m.killBelow(c.Path)
 			m.change("mount " + c.Path)
 		}
 	case *fsm.MoveMount:
 		uuid, ok := m.engines.uuid[c.From]
-		if !ok || !m.vacant(c.To, c.From) {
+		if !ok || !m.vacant(c.To, c.From) || strings.HasPrefix(c.From, "auth/") != strings.HasPrefix(c.To, "auth/") {
 			return fsm.Invalid, nil
 		}
+		m.cutLeases(c.From, false)
 		delete(m.engines.uuid, c.From)
 		m.engines.uuid[c.To] = uuid
 		m.killBelow(c.From)

@@ -91,7 +91,10 @@ func (m *model) step(c fsm.Command) answer {
 	if t, ok := c.(*fsm.Transact); ok && !m.grounded(t) {
 		return answer{stale: true, uses: -1}
 	}
-	if n != nil {
+	if t := leaseStepOf(c); t != nil && !m.grounded(t) {
+		return answer{stale: true, uses: -1}
+	}
+	if n != nil && !freeOfCharge(c) {
 		if n.rec.NumUses > 0 {
 			n.rec.UsesLeft--
 			a.uses = int(n.rec.UsesLeft)
@@ -156,6 +159,9 @@ func askedBy(c fsm.Command) (token.Hash, uint64, bool) {
 	if a, ok := cubbyholeAskedBy(c); ok {
 		return a.Token, a.Epoch, false
 	}
+	if a, any, ok := leaseAskedBy(c); ok {
+		return a.Token, a.Epoch, any
+	}
 	a := auditAskedBy(c)
 	if a == (fsm.Caller{}) {
 		a = engineAskedBy(c)
@@ -185,6 +191,7 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 		if c.Prefix == "" {
 			return fsm.Invalid, nil
 		}
+		m.cutLeases(c.Prefix, false)
 		prefix := strings.TrimRight(c.Prefix, "/") + "/"
 		m.silence(func(n *node) bool { return strings.HasPrefix(n.rec.Path+"/", prefix) })
 		for _, n := range m.all {
@@ -214,6 +221,9 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 		}
 	case *fsm.WriteCubbyhole, *fsm.DeleteCubbyhole:
 		return caller.cubbyhole(c), nil
+	case *fsm.IssueLease, *fsm.BeginLease, *fsm.CommitLease, *fsm.AbandonLease, *fsm.RenewLease, *fsm.RevokeLease, *fsm.RevokeForce, *fsm.Prepare,
+		*fsm.HastenRevocation, *fsm.FinishRevocation, *fsm.FailRevocation:
+		return m.lease(c, caller), nil
 	case *fsm.EnableAudit, *fsm.DisableAudit, *fsm.PutAuditHeader, *fsm.DeleteAuditHeader:
 		return m.audit(c), nil
 	}

@@ -40,6 +40,7 @@ const recordsEvery = 5
 func Run(seed uint64, steps int) (int, error) {
 	m := newModel()
 	r := &run{machine: fsm.New(), model: m, gen: newGenerator(seed, m)}
+	m.engines.lends.turns = r.machine.Revocation
 	if err := r.start(); err != nil {
 		return 0, fmt.Errorf("seed %d: start: %w", seed, err)
 	}
@@ -107,6 +108,7 @@ func (r *run) step() error {
 		g.Items = append(g.Items, it)
 		want = append(want, r.model.step(c).copied())
 	}
+	r.model.endEntry()
 	groups := []fsm.Group{g}
 	if r.gen.r.IntN(10) == 0 {
 		groups = append(groups, g) // sent twice: must answer the same and happen once
@@ -213,6 +215,9 @@ func (r *run) compareState() error {
 		return fmt.Errorf("audit table %+v, the model has %+v", r.machine.Audit(), r.model.audits)
 	}
 	if err := r.model.compareEngines(r.machine); err != nil {
+		return err
+	}
+	if err := r.model.compareLeases(r.machine); err != nil {
 		return err
 	}
 	return r.compareReplica()
