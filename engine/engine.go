@@ -43,6 +43,8 @@ type Path struct {
 	Login bool
 	// Sudo paths need the sudo capability.
 	Sudo bool
+	// Lends: a Read, too, may answer with a Secret.
+	Lends bool
 	// Exists tells an update from a create for the ACL; nil: every write is an update.
 	Exists func(rq *Request) bool
 	Ops    map[Operation]Handler

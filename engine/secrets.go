@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/tokengrove/grove/fsm/lease"
 	"github.com/tokengrove/grove/fsm/token"
 )
 
@@ -79,4 +81,26 @@ type Renewal struct {
 	TTL, MaxTTL time.Duration
 	// Make moves the end of the thing outside, before the lease is renewed. nil: there is nothing to do.
 	Make func(ctx context.Context, until time.Time) error
+}
+
+// LeaseContext binds what is sealed of a lease to it.
+func LeaseContext(id string) []byte { return []byte("lease " + id) }
+
+// OpenLease makes of a row what an engine gets to see of it. mountPath is that of the mount.
+func OpenLease(row *lease.Lease, mountPath string, s Sealer) (*Lease, error) {
+	l := &Lease{
+		ID: row.ID, Path: strings.TrimPrefix(row.Path(), mountPath), Issued: row.Issued, Expires: row.Expires, TTL: row.TTL,
+		Attempt: int(row.Revocation.Attempts) + 1,
+	}
+	if len(row.Data) == 0 {
+		return l, nil
+	}
+	if s == nil {
+		return nil, Unreachable("this node has no key yet to open what is known of lease %s", row.ID)
+	}
+	var err error
+	if l.Internal, err = s.Open(row.Data, LeaseContext(row.ID)); err != nil {
+		return nil, fmt.Errorf("opening what is known of lease %s: %w", row.ID, err)
+	}
+	return l, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tokengrove/grove/engine/jwt"
 	"github.com/tokengrove/grove/engine/kubernetes"
 	"github.com/tokengrove/grove/engine/userpass"
+	"github.com/tokengrove/grove/engine/webhook"
 )
 
 // Methods makes every login method, by the type under which it is mounted.
@@ -24,5 +25,7 @@ func Methods() map[string]engine.Method {
 
 // Secrets makes every lease engine, by the type under which it is mounted.
 func Secrets() map[string]engine.Secrets {
-	return map[string]engine.Secrets{}
+	return map[string]engine.Secrets{
+		"webhook": webhook.New(),
+	}
 }
