@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -36,6 +37,10 @@ type Config struct {
 	// Rand mints session and node IDs; nil: crypto/rand.
 	Rand io.Reader
 	Tune Tuning
+	// Duty is work that only a leader does, besides what the cluster itself needs; nil: none. It runs while
+	// this node leads, on a goroutine of its own, and returns soon after ctx has ended. The next reign's starts without
+	// waiting for it.
+	Duty func(ctx context.Context, n *Node)
 }
 
 // Join is how a node finds a cluster, and what lets it in.

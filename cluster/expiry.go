@@ -11,21 +11,23 @@ import (
 // expireLimit bounds the tokens that one entry expires.
 const expireLimit = 1000
 
-// sweep expires tokens when they are due, and lets the machine reclaim what died, while
+// sweep expires tokens and leases when they are due, and lets the machine reclaim what died, while
 // this node leads. It sleeps until the next deadline or until something was applied.
 func (n *Node) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
-		var next token.Instant
+		var next, lease token.Instant
 		var pending bool
-		n.View(func(m *fsm.Machine) { next, pending = m.NextDeadline(), m.ReclaimPending() })
-		wait := time.Hour
-		if next != 0 {
-			wait = min(wait, max(0, next.Sub(token.InstantOf(n.cfg.Now()))))
-		}
+		n.View(func(m *fsm.Machine) {
+			next, lease, pending = m.NextDeadline(), m.NextLeaseDeadline(), m.ReclaimPending()
+		})
+		now := token.InstantOf(n.cfg.Now())
+		wait := min(until(next, now), until(lease, now))
 		var err error
 		switch {
-		case next != 0 && wait == 0:
+		case until(next, now) == 0:
 			_, err = n.system(ctx, &fsm.ExpireTokens{Limit: expireLimit})
+		case wait == 0:
+			_, err = n.system(ctx, &fsm.Tick{}) // leases go with time
 		case pending:
 			// At half speed, so that requests keep a core: nobody waits for what is reclaimed.
 			begin := time.Now()
@@ -39,6 +41,14 @@ func (n *Node) sweep(ctx context.Context) {
 			n.idle(ctx, tendPause)
 		}
 	}
+}
+
+// until is how long it is to a deadline, an hour at most, also if there is none.
+func until(deadline, now token.Instant) time.Duration {
+	if deadline == 0 {
+		return time.Hour
+	}
+	return min(time.Hour, max(0, deadline.Sub(now)))
 }
 
 // rest waits, whatever is applied meanwhile.

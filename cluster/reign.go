@@ -45,6 +45,9 @@ func (n *Node) reign(ctx context.Context, r *raft.Raft) {
 	n.spawn(func() { n.watchReplicas(ctx) })
 	n.spawn(func() { n.tend(ctx, r) })
 	n.spawn(func() { n.keepSnapshots(ctx) })
+	if n.cfg.Duty != nil {
+		n.spawn(func() { n.cfg.Duty(ctx, n) })
+	}
 }
 
 // awaitReady returns the term that this node leads in, once it can serve. A node that is no

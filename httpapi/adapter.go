@@ -29,7 +29,7 @@ type api struct {
 	now     func() time.Time
 	acls    aclCache
 	hashes  atomic.Pointer[hasher]
-	engines map[string]*engineType // by the type under which they are mounted
+	engines engines
 	limits
 }
 
@@ -38,7 +38,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &api{cfg: cfg, store: cfg.Store, cluster: cfg.Cluster, log: cfg.Logger, now: cfg.Now, engines: compileEngines(cfg.Engines.Methods), limits: newLimits(cfg.Limits)}
+	a := &api{cfg: cfg, store: cfg.Store, cluster: cfg.Cluster, log: cfg.Logger, now: cfg.Now, engines: compileEngines(&cfg.Engines), limits: newLimits(cfg.Limits)}
 	m := mux.NewRouter().SkipClean(true)
 	fixed := map[string]http.Handler{}
 	for i := range routes {

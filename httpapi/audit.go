@@ -210,6 +210,9 @@ func (a *api) responseOf(rq *request, rs *response, mt *audit.Mount) *audit.Resp
 		return out
 	}
 	out.Data, out.Warnings = plainData(rs), rq.allWarnings(rs)
+	if rs.lease.id != "" {
+		out.Secret = &audit.Secret{LeaseID: rs.lease.id}
+	}
 	if rs.auth != nil {
 		out.Auth = issued(rs.auth)
 	}

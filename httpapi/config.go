@@ -102,7 +102,8 @@ type Genesis struct {
 
 // Engines are what can be mounted, and what engines need of the node.
 type Engines struct {
-	Methods map[string]engine.Method // by type
+	Methods map[string]engine.Method  // by type
+	Secrets map[string]engine.Secrets // by type
 	Sealer  engine.Sealer
 }
 

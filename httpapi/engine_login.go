@@ -187,8 +187,8 @@ func (rq *request) renewLogin(id token.ID, rec *token.Record) (*response, error)
 		s.mount, found = m.MountOf(rec.Path)
 		s.storage, s.epoch = m.Storage(s.mount.UUID), min(rq.epoch, m.Epoch())
 	})
-	s.kind = rq.api.engines[s.mount.Type]
-	if !found || s.mount.UUID != rec.Login.Mount || s.kind == nil {
+	s.kind = rq.api.engines.of(&s.mount)
+	if !found || s.mount.UUID != rec.Login.Mount || s.kind == nil || s.kind.method == nil {
 		return nil, invalid("the mount that issued this token is not there any more")
 	}
 	path, fields := rq.path, rq.values

@@ -12,10 +12,11 @@ import (
 	"github.com/tokengrove/grove/httpapi/acl"
 )
 
-// engineType is a type of what can be mounted, its paths made routes.
+// engineType is a type of what can be mounted, its paths made routes. One of method and secrets is set.
 type engineType struct {
-	method engine.Method
-	paths  []enginePath
+	method  engine.Method
+	secrets engine.Secrets
+	paths   []enginePath
 }
 
 // enginePath is one path of an engine.
@@ -36,18 +37,35 @@ type site struct {
 	locked  bool            // the engine was told that a user is locked out
 }
 
-// compileEngines makes routes of what the methods declare.
-func compileEngines(methods map[string]engine.Method) map[string]*engineType {
-	types := make(map[string]*engineType, len(methods))
-	for name, m := range methods { // order: a map of them
-		t := &engineType{method: m}
-		for _, p := range m.Paths() {
-			pattern, names := compilePattern(&p)
-			t.paths = append(t.paths, enginePath{pattern, names, routeOf(&p)})
-		}
-		types[name] = t
+// engines are the types that can be mounted, by name: below auth/, and elsewhere.
+type engines struct{ methods, secrets map[string]*engineType }
+
+// compileEngines makes routes of what the engines declare.
+func compileEngines(c *Engines) engines {
+	e := engines{map[string]*engineType{}, map[string]*engineType{}}
+	for name, m := range c.Methods { // order: a map of them
+		e.methods[name] = &engineType{method: m, paths: compilePaths(m.Paths())}
 	}
-	return types
+	for name, s := range c.Secrets { // order: likewise
+		e.secrets[name] = &engineType{secrets: s, paths: compilePaths(s.Paths())}
+	}
+	return e
+}
+
+func compilePaths(declared []engine.Path) (paths []enginePath) {
+	for i := range declared {
+		pattern, names := compilePattern(&declared[i])
+		paths = append(paths, enginePath{pattern, names, routeOf(&declared[i])})
+	}
+	return paths
+}
+
+// of returns the type of a mount, nil if this build does not know it.
+func (e *engines) of(mt *mount.Mount) *engineType {
+	if mt.Auth() {
+		return e.methods[mt.Type]
+	}
+	return e.secrets[mt.Type]
 }
 
 var variable = regexp.MustCompile(`\\\{(\w+)(\\\.\\\.\\\.)?\\\}`)
@@ -92,17 +110,18 @@ func routeOf(p *engine.Path) *route {
 		case engine.List:
 			rt.ops[acl.List] = o
 		default:
+			o.write = p.Lends
 			rt.ops[acl.Read] = o
 		}
 	}
 	return rt
 }
 
-// locate finds the mount and the route of a request below auth/ that the table of routes has not, on
-// the local replica. It finds them anew at every attempt; nil: there is none, or none yet.
+// locate finds the mount and the route of a request that the table of routes has not, on the local
+// replica. It finds them anew at every attempt; nil: there is none, or none yet.
 func (a *api) locate(rq *request) *route {
 	rq.site = nil
-	if !strings.HasPrefix(rq.path, "auth/") || strings.HasPrefix(rq.path, tokenMount) || climbs(rq.path) {
+	if strings.HasPrefix(rq.path, tokenMount) || strings.HasPrefix(rq.path, "sys/") || climbs(rq.path) {
 		return nil
 	}
 	s := &site{}
@@ -116,7 +135,7 @@ func (a *api) locate(rq *request) *route {
 	if !found {
 		return nil
 	}
-	rq.site, s.kind = s, a.engines[s.mount.Type]
+	rq.site, s.kind = s, a.engines.of(&s.mount)
 	if s.kind == nil {
 		return nil
 	}

@@ -66,6 +66,10 @@ func (rq *request) runEngine(h engine.Handler) (*response, error) {
 	switch {
 	case rs.Login != nil:
 		return rq.finishLogin(rs.Login)
+	case rs.Secret != nil:
+		return rq.lend(rs)
+	case rs.Then != nil:
+		return rq.runThen(ctx, rs.Then)
 	case call.Storage.Written():
 		out, err := rq.engineResponse(rs)
 		if err != nil {
@@ -115,7 +119,7 @@ func engineFailure(err error) error {
 	var e *fsm.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fail(http.StatusServiceUnavailable, "what this login method needs did not answer in time")
+		return fail(http.StatusServiceUnavailable, "what this engine needs outside did not answer in time")
 	case !errors.As(err, &e):
 		return err
 	case e.Code == fsm.Forbidden:

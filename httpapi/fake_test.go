@@ -163,24 +163,27 @@ type server struct {
 const rootID = "root"
 
 // newBareServer is not initialized yet.
-func newBareServer(t *testing.T) *server {
+func newBareServer(t *testing.T, change ...func(*Config)) *server {
 	t.Helper()
 	s := &server{T: t, clock: time.Unix(1_800_000_000, 0).UTC(), remote: "192.0.2.1:4711"}
 	s.store = &fakeStore{t: t, leader: fsm.New(), replica: fsm.New(), now: func() time.Time { return s.clock }}
 	s.cluster = &fakeCluster{store: s.store, status: fsm.ClusterStatus{NodeID: "n1"}}
 	var err error
-	s.handler, err = New(Config{
-		Store: s.store, Cluster: s.cluster, Now: func() time.Time { return s.clock }, Version: "1.2.3", Genesis: Genesis{RootTokenID: rootID, ClusterName: "test"}, Engines: Engines{Methods: catalogue.Methods(), Sealer: enginetest.NewSealer()},
-	})
-	if err != nil {
+	c := Config{
+		Store: s.store, Cluster: s.cluster, Now: func() time.Time { return s.clock }, Version: "1.2.3", Genesis: Genesis{RootTokenID: rootID, ClusterName: "test"}, Engines: Engines{Methods: catalogue.Methods(), Secrets: catalogue.Secrets(), Sealer: enginetest.NewSealer()},
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	if s.handler, err = New(c); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t *testing.T, change ...func(*Config)) *server {
 	t.Helper()
-	s := newBareServer(t)
+	s := newBareServer(t, change...)
 	s.put("", "sys/init", obj{"secret_shares": 1, "secret_threshold": 1}).want(200)
 	s.store.log = nil
 	s.cluster.status = fsm.ClusterStatus{NodeID: "n1", Initialized: true, IsLeader: true, Leader: fsm.Member{ID: "n1", APIAddr: "http://a", ClusterAddr: "b:1"}}

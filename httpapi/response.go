@@ -19,6 +19,7 @@ type response struct {
 	status   int // 0: 200
 	data     any
 	auth     *auth
+	lease    leaseInfo
 	warnings []string
 	// flat repeats data's keys at the top level, as the reference does below sys/.
 	flat bool
@@ -32,6 +33,13 @@ type response struct {
 	raw *engine.Raw
 	// mount is the top-level mount_type.
 	mount string
+}
+
+// leaseInfo is the lease of what an answer gives out; zero: there is none.
+type leaseInfo struct {
+	id        string
+	renewable bool
+	ttl       time.Duration
 }
 
 // envelope is the body of most answers, in the reference's order.
@@ -140,7 +148,9 @@ func (a *api) write(w http.ResponseWriter, rq *request, rs *response) {
 		a.writeJSON(w, status, rs.bare)
 		return
 	}
-	e := envelope{RequestID: rq.requestID(), Data: rs.data, Warnings: rq.allWarnings(rs), Auth: rs.auth, MountType: rs.mount}
+	e := envelope{
+		RequestID: rq.requestID(), LeaseID: rs.lease.id, Renewable: rs.lease.renewable, LeaseDuration: wholeSeconds(rs.lease.ttl), Data: rs.data, Warnings: rq.allWarnings(rs), Auth: rs.auth, MountType: rs.mount,
+	}
 	if m, ok := rs.data.(map[string]any); ok && rs.flat {
 		a.writeJSON(w, status, e.flatten(m))
 		return

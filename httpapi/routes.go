@@ -7,10 +7,12 @@ import "github.com/tokengrove/grove/httpapi/acl"
 const (
 	slash    = `{_:/?}`
 	roleName = `{role_name:\w(?:[\w.-]*\w)?}`
-	lease    = `{url_lease_id:.+}`
+	leaseAt  = `{url_lease_id:.+}`
 	prefix   = `{prefix:.+}`
 	name     = `{name:.+}`
 	mountAt  = `{path:.+}`
+	// revocationAt is the lease of one.
+	revocationAt = `{revocation:.+}`
 )
 
 // routes is the table of everything that Grove serves. The router tries one line after the
@@ -52,23 +54,29 @@ var routes = []route{
 	{path: "sys/capabilities-accessor", ops: ops{acl.Update: query(capabilityAccessorFields, capabilitiesAccessor)}},
 	{path: "sys/internal/ui/resultant-acl", ops: ops{acl.Read: read(resultantACL)}},
 
-	// Leases of tokens.
+	// Leases, and what of them must still be taken back.
 	{path: "sys/leases/lookup", ops: ops{acl.Update: query(leaseField, lookupLease)}},
 	{path: "sys/leases/lookup/", sudo: true, whole: true, ops: ops{acl.List: read(listLeases)}},
 	{path: "sys/leases/lookup/" + prefix, sudo: true, whole: true, ops: ops{acl.List: read(listLeases)}},
-	{path: "sys/leases/renew", ops: ops{acl.Update: query(renewLeaseFields, renewLease)}},
-	{path: "sys/leases/renew/" + lease, ops: ops{acl.Update: query(renewLeaseFields, renewLease)}},
+	{path: "sys/leases/renew", ops: ops{acl.Update: showing(renewLeaseFields, renewLease, showRenewedLease)}},
+	{path: "sys/leases/renew/" + leaseAt, ops: ops{acl.Update: showing(renewLeaseFields, renewLease, showRenewedLease)}},
 	{path: "sys/leases/revoke", ops: ops{acl.Update: write(revokeLeaseFields, revokeLease)}},
-	{path: "sys/leases/revoke/" + lease, ops: ops{acl.Update: write(revokeLeaseFields, revokeLease)}},
+	{path: "sys/leases/revoke/" + leaseAt, ops: ops{acl.Update: write(revokeLeaseFields, revokeLease)}},
 	{path: "sys/leases/revoke-prefix/" + prefix, sudo: true, ops: ops{acl.Update: write(syncField, revokePrefix)}},
-	{path: "sys/leases/revoke-force/" + prefix, sudo: true, ops: ops{acl.Update: write(syncField, revokePrefix)}},
+	{path: "sys/leases/revoke-force/" + prefix, sudo: true, ops: ops{acl.Update: write(syncField, revokeForce)}},
 	{path: "sys/leases/tidy", ops: ops{acl.Update: query(nil, tidy)}},
-	{path: "sys/renew", ops: ops{acl.Update: query(renewLeaseFields, renewLease)}},
-	{path: "sys/renew/" + lease, ops: ops{acl.Update: query(renewLeaseFields, renewLease)}},
+	{path: "sys/leases/count", whole: true, ops: ops{acl.Read: query(irrevocable, countLeases)}},
+	{path: "sys/leases" + slash, sudo: true, whole: true, ops: ops{acl.Read: query(irrevocable, listIrrevocable)}},
+	{path: "sys/grove/revocations", sudo: true, whole: true, ops: ops{acl.Read: query(revocationFields, listRevocations)}},
+	{path: "sys/grove/revocations/" + revocationAt + "/retry", sudo: true, ops: ops{acl.Update: write(nil, retryRevocation)}},
+	{path: "sys/grove/revocations/" + revocationAt + "/force", sudo: true, ops: ops{acl.Update: write(nil, forceRevocation)}},
+	{path: "sys/grove/revocations/" + revocationAt, sudo: true, ops: ops{acl.Read: read(readRevocation)}},
+	{path: "sys/renew", ops: ops{acl.Update: showing(renewLeaseFields, renewLease, showRenewedLease)}},
+	{path: "sys/renew/" + leaseAt, ops: ops{acl.Update: showing(renewLeaseFields, renewLease, showRenewedLease)}},
 	{path: "sys/revoke", ops: ops{acl.Update: write(revokeLeaseFields, revokeLease)}},
-	{path: "sys/revoke/" + lease, ops: ops{acl.Update: write(revokeLeaseFields, revokeLease)}},
+	{path: "sys/revoke/" + leaseAt, ops: ops{acl.Update: write(revokeLeaseFields, revokeLease)}},
 	{path: "sys/revoke-prefix/" + prefix, sudo: true, ops: ops{acl.Update: write(syncField, revokePrefix)}},
-	{path: "sys/revoke-force/" + prefix, sudo: true, ops: ops{acl.Update: write(syncField, revokePrefix)}},
+	{path: "sys/revoke-force/" + prefix, sudo: true, ops: ops{acl.Update: write(syncField, revokeForce)}},
 
 	// The node and its cluster.
 	{path: "sys/health", open: true, ops: ops{acl.Read: read(health)}},
@@ -117,4 +125,8 @@ var routes = []route{
 	{path: "sys/locked-users/{mount_accessor}/unlock/{alias_identifier:.+}", ops: ops{acl.Update: write(unlockFields, unlockUser)}},
 	{path: "sys/mounts" + slash, ops: ops{acl.Read: read(listMounts)}},
 	{path: "sys/mounts/auth/" + mountAt + "/tune", ops: ops{acl.Read: read(readTune), acl.Update: write(tuneFields, tuneAuth)}},
+	{path: "sys/mounts/" + mountAt + "/tune", ops: ops{acl.Read: read(readSecretTune), acl.Update: write(tuneFields, tuneSecret)}},
+	{path: "sys/mounts/" + mountAt, ops: ops{
+		acl.Read: query(enableFields, readSecret), acl.Update: write(enableFields, enableSecret), acl.Delete: write(enableFields, disableSecret),
+	}},
 }

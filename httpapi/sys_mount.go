@@ -27,7 +27,7 @@ func (a *api) showMount(mt mount.Mount) map[string]any {
 		"external_entropy_access": mt.Tuning.ExternalEntropy, "options": nil, "plugin_version": "", "running_plugin_version": "v" + a.cfg.Version + "+builtin.grove",
 		"running_sha256": "", "config": config,
 	}
-	if _, ok := a.engines[mt.Type]; ok {
+	if a.engines.of(&mt) != nil {
 		data["deprecation_status"] = "supported"
 		data["options"] = orNone(mt.Tuning.Options)
 	}
@@ -41,35 +41,74 @@ func orNone(m map[string]string) map[string]string {
 	return m
 }
 
+// class is one of the two kinds of mounts, each with its own routes.
+type class struct {
+	prefix  string // of all its paths
+	missing string // text when there is no such mount
+	types   func(*engines) map[string]*engineType
+}
+
+var (
+	authMounts   = class{"auth/", "No auth engine at %s", func(e *engines) map[string]*engineType { return e.methods }}
+	secretMounts = class{"", "No secret engine mount at %s", func(e *engines) map[string]*engineType { return e.secrets }}
+)
+
+// has reports whether a mount is of the class.
+func (c *class) has(mt *mount.Mount) bool { return mt.Auth() == (c.prefix == "auth/") }
+
 func listAuth(rq *request) (*response, error) {
-	var mounts []mount.Mount
-	rq.api.store.View(func(m *fsm.Machine) { mounts = m.Mounts() })
-	data := map[string]any{}
-	for _, mt := range mounts {
-		if p, ok := strings.CutPrefix(mt.Path, "auth/"); ok {
-			data[p] = rq.api.showMount(mt)
-		}
+	return &response{data: rq.mounts(&authMounts), flat: true, mount: "system"}, nil
+}
+
+// listMounts shows the lease engines, and what clients look for: what Grove has below these paths is part of it.
+func listMounts(rq *request) (*response, error) {
+	data := rq.mounts(&secretMounts)
+	for _, mt := range []mount.Mount{
+		{Path: "sys/", Type: "system", Description: "system endpoints used for control, policy and debugging", Accessor: "system_grove"},
+		{Path: cubbyholePath, Type: "cubbyhole", Description: "per-token private secret storage", Accessor: "cubbyhole_grove"},
+	} {
+		shown := rq.api.showMount(mt)
+		shown["local"] = mt.Path == cubbyholePath
+		data[mt.Path] = shown
 	}
 	return &response{data: data, flat: true, mount: "system"}, nil
 }
 
-// authPath is the mount's path that the request names.
-func (rq *request) authPath() string { return "auth/" + strings.Trim(rq.text("path"), "/") + "/" }
+// mounts shows the mounts of a class by their paths.
+func (rq *request) mounts(c *class) map[string]any {
+	var all []mount.Mount
+	rq.api.store.View(func(m *fsm.Machine) { all = m.Mounts() })
+	data := map[string]any{}
+	for _, mt := range all {
+		if c.has(&mt) {
+			data[strings.TrimPrefix(mt.Path, c.prefix)] = rq.api.showMount(mt)
+		}
+	}
+	return data
+}
+
+// mountPath is the mount's path that the request names.
+func (rq *request) mountPath(c *class) string {
+	return c.prefix + strings.Trim(rq.text("path"), "/") + "/"
+}
 
 // mounted finds the mount that the path names.
-func (rq *request) mounted() (mount.Mount, error) {
-	path := rq.authPath()
+func (rq *request) mounted(c *class) (mount.Mount, error) {
+	path := rq.mountPath(c)
 	var mt mount.Mount
 	var ok bool
 	rq.api.store.View(func(m *fsm.Machine) { mt, ok = m.Mount(path) })
-	if !ok {
-		return mt, invalid("No auth engine at %s", strings.TrimPrefix(path, "auth/"))
+	if !ok || !c.has(&mt) {
+		return mt, invalid(c.missing, strings.TrimPrefix(path, c.prefix))
 	}
 	return mt, nil
 }
 
-func readAuth(rq *request) (*response, error) {
-	mt, err := rq.mounted()
+func readAuth(rq *request) (*response, error)   { return rq.readMount(&authMounts) }
+func readSecret(rq *request) (*response, error) { return rq.readMount(&secretMounts) }
+
+func (rq *request) readMount(c *class) (*response, error) {
+	mt, err := rq.mounted(c)
 	if err != nil {
 		return nil, err
 	}
@@ -78,27 +117,47 @@ func readAuth(rq *request) (*response, error) {
 
 // enableAuth mounts a login method.
 func enableAuth(rq *request) (*response, error) {
-	path, kind := rq.authPath(), rq.text("type")
-	if kind == "plugin" {
-		kind = rq.text("plugin_name")
+	switch kind := rq.mountType(); {
+	case kind == "token" && rq.mountPath(&authMounts) == tokenMount:
+		return nil, invalid("path is already in use at token/")
+	case kind == "token":
+		return nil, invalid("token credential backend cannot be instantiated")
 	}
+	return rq.enable(&authMounts, "auth_")
+}
+
+// enableSecret mounts a lease engine.
+func enableSecret(rq *request) (*response, error) {
+	if strings.HasPrefix(rq.mountPath(&secretMounts), "auth/") {
+		return nil, invalid("login methods are enabled at sys/auth, and nothing else is mounted below auth/")
+	}
+	return rq.enable(&secretMounts, "")
+}
+
+// mountType is the type that shall be mounted.
+func (rq *request) mountType() string {
+	if kind := rq.text("type"); kind != "plugin" {
+		return kind
+	}
+	return rq.text("plugin_name")
+}
+
+// enable mounts a type of a class. Accessors start with a prefix and the type.
+func (rq *request) enable(c *class, accessor string) (*response, error) {
+	kind := rq.mountType()
 	switch {
 	case kind == "":
 		return nil, invalid("backend type must be specified as a string")
 	case rq.boolean("local"):
 		return nil, invalid("a local mount is not possible: everything is replicated")
-	case kind == "token" && path == tokenMount:
-		return nil, invalid("path is already in use at token/")
-	case kind == "token":
-		return nil, invalid("token credential backend cannot be instantiated")
-	case rq.api.engines[kind] == nil:
+	case c.types(&rq.api.engines)[kind] == nil:
 		return nil, errNoEngine(kind)
 	}
 	m := minter{r: rq.api.cfg.Rand}
 	var suffix [4]byte
 	m.read(suffix[:])
 	mt := mount.Mount{
-		Path: path, Type: kind, Accessor: "auth_" + kind + "_" + hex.EncodeToString(suffix[:]), UUID: m.uuid(), Description: rq.text("description"), TokenType: "default-service",
+		Path: rq.mountPath(c), Type: kind, Accessor: accessor + kind + "_" + hex.EncodeToString(suffix[:]), UUID: m.uuid(), Description: rq.text("description"), TokenType: "default-service",
 		Tuning: mount.Tuning{Options: rq.pairs("options"), SealWrap: rq.boolean("seal_wrap"), ExternalEntropy: rq.boolean("external_entropy_access")},
 	}
 	if m.err != nil {
@@ -121,20 +180,22 @@ func enableAuth(rq *request) (*response, error) {
 
 // disableAuth takes a mount away with everything that came from it.
 func disableAuth(rq *request) (*response, error) {
-	_, err := rq.propose(&fsm.DisableMount{Caller: rq.asker(), Path: rq.authPath()})
+	_, err := rq.propose(&fsm.DisableMount{Caller: rq.asker(), Path: rq.mountPath(&authMounts)})
 	return nil, err
 }
 
-// listMounts shows what clients look for. What Grove has below these paths is part of it.
-func listMounts(rq *request) (*response, error) {
-	data := map[string]any{}
-	for _, mt := range []mount.Mount{
-		{Path: "sys/", Type: "system", Description: "system endpoints used for control, policy and debugging", Accessor: "system_grove"},
-		{Path: cubbyholePath, Type: "cubbyhole", Description: "per-token private secret storage", Accessor: "cubbyhole_grove"},
-	} {
-		shown := rq.api.showMount(mt)
-		shown["local"] = mt.Path == cubbyholePath
-		data[mt.Path] = shown
+// disableSecret takes a mount away. Its leases are dead when that is answered; what they stand for is taken back
+// afterwards.
+func disableSecret(rq *request) (*response, error) {
+	path := rq.mountPath(&secretMounts)
+	if strings.HasPrefix(path, "auth/") {
+		return nil, invalid("login methods are disabled at sys/auth")
 	}
-	return &response{data: data, flat: true, mount: "system"}, nil
+	for _, p := range mount.Reserved {
+		if strings.HasPrefix(path, p) {
+			return nil, invalid("cannot unmount %q", path)
+		}
+	}
+	_, err := rq.propose(&fsm.DisableMount{Caller: rq.asker(), Path: path})
+	return nil, err
 }

@@ -43,8 +43,11 @@ func showTuning(mt *mount.Mount, data map[string]any) {
 	}
 }
 
-func readTune(rq *request) (*response, error) {
-	mt, err := rq.mounted()
+func readTune(rq *request) (*response, error)       { return rq.showTune(&authMounts) }
+func readSecretTune(rq *request) (*response, error) { return rq.showTune(&secretMounts) }
+
+func (rq *request) showTune(c *class) (*response, error) {
+	mt, err := rq.mounted(c)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +63,12 @@ func readTune(rq *request) (*response, error) {
 	return &response{data: data, flat: true, mount: "system"}, nil
 }
 
-// tuneAuth changes what is tuned for a mount.
-func tuneAuth(rq *request) (*response, error) {
-	mt, err := rq.mounted()
+func tuneAuth(rq *request) (*response, error)   { return rq.tuneMount(&authMounts) }
+func tuneSecret(rq *request) (*response, error) { return rq.tuneMount(&secretMounts) }
+
+// tuneMount changes what is tuned for a mount.
+func (rq *request) tuneMount(c *class) (*response, error) {
+	mt, err := rq.mounted(c)
 	if err != nil {
 		return nil, err
 	}

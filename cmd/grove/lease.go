@@ -51,7 +51,7 @@ func newLeaseRevoke(env *environment) *cobra.Command {
 		return s.say(done, args[0])
 	})
 	c.Flags().BoolVar(&prefix, "prefix", false, "the argument is a path prefix")
-	c.Flags().BoolVarP(&force, "force", "f", false, "also when a side effect fails")
-	c.Flags().BoolVar(&wait, "sync", false, "wait until it is done (Grove always does)")
+	c.Flags().BoolVarP(&force, "force", "f", false, "forget what cannot be taken back")
+	c.Flags().BoolVar(&wait, "sync", false, "wait until it is taken back outside, too")
 	return c
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,8 +17,10 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tokengrove/grove/cluster"
+	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/engine/audit"
 	"github.com/tokengrove/grove/engine/catalogue"
+	"github.com/tokengrove/grove/engine/revoker"
 	"github.com/tokengrove/grove/httpapi"
 )
 
@@ -80,6 +83,8 @@ func startNode(c nodeConfig) (*instance, error) {
 		}
 	}
 	in.announce(&c)
+	secrets := catalogue.Secrets()
+	c.cluster.Duty = revocations(secrets, &c.api)
 	if in.node, err = cluster.Open(c.cluster); err != nil {
 		closeAll()
 		return nil, plainly(err)
@@ -87,7 +92,7 @@ func startNode(c nodeConfig) (*instance, error) {
 	in.trail = in.newTrail(c.stdout)
 	c.api.Audit = in.trail
 	c.api.Store, c.api.Cluster, c.api.Trust, c.api.Autopilot, c.api.Snapshots, c.api.Version = in.node, in.node, in.node, in.node, in.node, version
-	c.api.Engines.Methods = catalogue.Methods()
+	c.api.Engines.Methods, c.api.Engines.Secrets = catalogue.Methods(), secrets
 	handler, err := httpapi.New(c.api)
 	if err != nil {
 		closeAll()
@@ -99,6 +104,16 @@ func startNode(c nodeConfig) (*instance, error) {
 	in.running.Go(in.watch)
 	in.running.Go(in.follow)
 	return in, nil
+}
+
+// revocations is the leader's duty to take back what dead leases stand for.
+func revocations(secrets map[string]engine.Secrets, api *httpapi.Config) func(context.Context, *cluster.Node) {
+	c := revoker.Config{Engines: secrets, Sealer: api.Engines.Sealer, Now: api.Now, Rand: rand.Reader}
+	if api.Logger != nil {
+		c.Log = func(text string, args ...any) { api.Logger.Warn(text, args...) }
+	}
+	w := revoker.New(c)
+	return func(ctx context.Context, n *cluster.Node) { w.Run(ctx, n) }
 }
 
 func (in *instance) listen(cs []listenerConfig) ([]net.Listener, error) {

@@ -44,6 +44,8 @@ type Options struct {
 	// Handler makes the API of a node, at every start; nil: only what a joining node asks for.
 	// It must answer GET /v1/sys/grove/cluster.
 	Handler func(n *cluster.Node) http.Handler
+	// Duty is work of the leader; nil: none.
+	Duty func(ctx context.Context, n *cluster.Node)
 }
 
 // Cluster is a running cluster. Its salt is the zero Salt, and Root its root token.
@@ -215,7 +217,7 @@ func (n *Node) open() (*cluster.Node, error) {
 		DataDir: n.dir, NodeID: n.Name, ClusterAddr: n.addr, Multiplier: n.c.opts.Multiplier, Logger: log, Tune: n.c.opts.Tune,
 		Advertise: cluster.Advertise{API: n.api.URL, Version: "test"},
 	}
-	cfg.Tune.Dial, cfg.Now = n.dial, n.now
+	cfg.Tune.Dial, cfg.Now, cfg.Duty = n.dial, n.now, n.c.opts.Duty
 	if first := n.c.Nodes[0]; first != n {
 		cfg.Join.Addresses = []string{first.api.URL}
 	}
