@@ -38,22 +38,13 @@ func (p *Params) Take(v Values) error {
 			return Invalid("%v", err)
 		}
 	}
-	for name, to := range map[string]*time.Duration{ // order: each by itself
-		"token_explicit_max_ttl": &p.ExplicitMax, "token_max_ttl": &p.MaxTTL, "token_period": &p.Period, "token_ttl": &p.TTL,
-	} {
-		if v.Has(name) {
-			*to = v.Seconds(name)
-		}
-	}
-	if v.Has("token_no_default_policy") {
-		p.NoDefault = v.Boolean("token_no_default_policy")
-	}
-	if v.Has("token_policies") {
-		p.Policies = v.Strings("token_policies")
-	}
-	if v.Has("alias_metadata") {
-		p.AliasMetadata = v.Pairs("alias_metadata")
-	}
+	Set(v, "token_explicit_max_ttl", &p.ExplicitMax)
+	Set(v, "token_max_ttl", &p.MaxTTL)
+	Set(v, "token_period", &p.Period)
+	Set(v, "token_ttl", &p.TTL)
+	Set(v, "token_no_default_policy", &p.NoDefault)
+	Set(v, "token_policies", &p.Policies)
+	Set(v, "alias_metadata", &p.AliasMetadata)
 	return p.takeRest(v)
 }
 

@@ -39,6 +39,13 @@ type Values map[string]any
 // Has reports whether a field was sent.
 func (v Values) Has(name string) bool { _, ok := v[name]; return ok }
 
+// Set changes *to to a field if it was sent. T is the Go type of the field's kind.
+func Set[V ~map[string]any, T string | int64 | bool | time.Duration | []string | map[string]string](v V, name string, to *T) {
+	if x, ok := v[name]; ok {
+		*to, _ = x.(T)
+	}
+}
+
 // Text returns a Text field, or a variable of the path.
 func (v Values) Text(name string) string { s, _ := v[name].(string); return s }
 

@@ -2,8 +2,8 @@ package httpapi
 
 import (
 	"strings"
-	"time"
 
+	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/mount"
 )
@@ -81,17 +81,12 @@ func (rq *request) tuneMount(c *class) (*response, error) {
 
 // tune changes mt by the fields that were sent.
 func (rq *request) tune(mt *mount.Mount, v values) error {
-	for name, to := range map[string]*time.Duration{"default_lease_ttl": &mt.DefaultTTL, "max_lease_ttl": &mt.MaxTTL} { // order: each by itself
-		if v.has(name) {
-			*to = v.seconds(name)
-		}
-	}
+	engine.Set(v, "default_lease_ttl", &mt.DefaultTTL)
+	engine.Set(v, "max_lease_ttl", &mt.MaxTTL)
 	if limit := either(mt.MaxTTL, rq.api.cfg.MaxTTL); mt.DefaultTTL > limit {
 		return invalid("backend max lease TTL of %d would be less than backend default lease TTL of %d", wholeSeconds(limit), wholeSeconds(mt.DefaultTTL))
 	}
-	if v.has("description") {
-		mt.Description = v.text("description")
-	}
+	engine.Set(v, "description", &mt.Description)
 	if s := v.text("listing_visibility"); v.has("listing_visibility") {
 		if s != "" && s != "unauth" && s != "hidden" {
 			return invalid("invalid listing_visibility %q: \"\", \"unauth\" and \"hidden\" are allowed", s)
@@ -118,23 +113,14 @@ func tuneType(mt *mount.Mount, kind string) error {
 }
 
 func tuneRest(t *mount.Tuning, v values) error {
-	for name, to := range map[string]*[]string{ // order: each by itself
-		"audit_non_hmac_request_keys": &t.AuditRequestKeys, "audit_non_hmac_response_keys": &t.AuditResponseKeys,
-		"passthrough_request_headers": &t.PassthroughHeaders, "allowed_response_headers": &t.AllowedHeaders, "delegated_auth_accessors": &t.DelegatedAccessors,
-	} {
-		if v.has(name) {
-			*to = v.strs(name)
-		}
-	}
-	if v.has("options") {
-		t.Options = v.pairs("options")
-	}
-	if v.has("force_no_cache") {
-		t.ForceNoCache = v.boolean("force_no_cache")
-	}
-	if v.has("identity_token_key") {
-		t.IdentityTokenKey = v.text("identity_token_key")
-	}
+	engine.Set(v, "audit_non_hmac_request_keys", &t.AuditRequestKeys)
+	engine.Set(v, "audit_non_hmac_response_keys", &t.AuditResponseKeys)
+	engine.Set(v, "passthrough_request_headers", &t.PassthroughHeaders)
+	engine.Set(v, "allowed_response_headers", &t.AllowedHeaders)
+	engine.Set(v, "delegated_auth_accessors", &t.DelegatedAccessors)
+	engine.Set(v, "options", &t.Options)
+	engine.Set(v, "force_no_cache", &t.ForceNoCache)
+	engine.Set(v, "identity_token_key", &t.IdentityTokenKey)
 	config, ok := v["user_lockout_config"].(map[string]any)
 	if !ok {
 		return nil
@@ -157,14 +143,8 @@ func tuneLockout(l *mount.Lockout, config map[string]any) error {
 		}
 		l.Threshold = uint32(n)
 	}
-	if v.has("lockout_duration") {
-		l.Duration = v.seconds("lockout_duration")
-	}
-	if v.has("lockout_counter_reset_duration") {
-		l.Reset = v.seconds("lockout_counter_reset_duration")
-	}
-	if v.has("lockout_disable") {
-		l.Disabled = v.boolean("lockout_disable")
-	}
+	engine.Set(v, "lockout_duration", &l.Duration)
+	engine.Set(v, "lockout_counter_reset_duration", &l.Reset)
+	engine.Set(v, "lockout_disable", &l.Disabled)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/role"
 )
@@ -112,15 +113,9 @@ func writeRole(rq *request) (*response, error) {
 var pathSuffix = regexp.MustCompile(`\w[\w-.]+\w`)
 
 func (rq *request) setPlain(ro *tokenRole) error {
-	if rq.has("orphan") {
-		ro.Orphan = rq.boolean("orphan")
-	}
-	if rq.has("renewable") {
-		ro.Renewable = rq.boolean("renewable")
-	}
-	if rq.has("path_suffix") {
-		ro.PathSuffix = rq.text("path_suffix")
-	}
+	engine.Set(rq.values, "orphan", &ro.Orphan)
+	engine.Set(rq.values, "renewable", &ro.Renewable)
+	engine.Set(rq.values, "path_suffix", &ro.PathSuffix)
 	switch s := ro.PathSuffix; {
 	case s != "" && !pathSuffix.MatchString(s):
 		return invalid("given role path suffix contains invalid characters; must match %s", pathSuffix)

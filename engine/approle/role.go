@@ -204,9 +204,7 @@ func (r *role) takeSecrets(v engine.Values) error {
 		}
 		r.SecretUses = n
 	}
-	if v.Has("secret_id_ttl") {
-		r.SecretTTL = v.Seconds("secret_id_ttl")
-	}
+	engine.Set(v, "secret_id_ttl", &r.SecretTTL)
 	return nil
 }
 

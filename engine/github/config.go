@@ -60,9 +60,7 @@ func (m *method) writeConfig(ctx context.Context, rq *engine.Request) (*engine.R
 		c = new(config)
 	}
 	before := *c
-	if rq.Has("organization") {
-		c.Organization = rq.Text("organization")
-	}
+	engine.Set(rq.Values, "organization", &c.Organization)
 	if c.Organization == "" {
 		return nil, engine.Invalid("organization is a required parameter")
 	}

@@ -104,12 +104,8 @@ func writeRole(_ context.Context, rq *engine.Request) (*engine.Response, error) 
 // bind takes what a service account must be.
 func (r *role) bind(v engine.Values) error {
 	const names, namespaces = "bound_service_account_names", "bound_service_account_namespaces"
-	if v.Has(names) {
-		r.Names = v.Strings(names)
-	}
-	if v.Has(namespaces) {
-		r.Namespaces = v.Strings(namespaces)
-	}
+	engine.Set(v, names, &r.Names)
+	engine.Set(v, namespaces, &r.Namespaces)
 	if v.Has("audience") {
 		r.Audience = strings.TrimSpace(v.Text("audience"))
 	}
