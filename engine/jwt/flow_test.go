@@ -38,7 +38,8 @@ func (w *world) back(v values) (*engine.Login, error) {
 }
 
 func TestBrowserLogin(t *testing.T) {
-	w := newWorld(t).oidc(nil, values{"claim_mappings": map[string]string{"phone": "phone"}, "oidc_scopes": []string{"email"}, "max_age": time.Hour, "groups_claim": "groups"})
+	w := newWorld(t).oidc(nil, values{"claim_mappings": map[string]string{"phone": "phone"}, "oidc_scopes": []string{"email"}, "max_age": time.Hour, "groups_claim": "groups",
+		"bound_claims": map[string]any{"aud": "grove"}}) // whatever userinfo says
 	w.i.info = claims{"sub": "u1", "phone": "123", "iss": "https://evil", "aud": "evil"}
 	w.i.idToken = func(c claims) string {
 		return sign(jose.RS256, rsaKey(), "k1", c.with(claims{"auth_time": c["iat"], "at_hash": half("access")}))
