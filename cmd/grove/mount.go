@@ -25,7 +25,8 @@ var (
 )
 
 func newMountList(env *environment, m mountClass) *cobra.Command {
-	return command(env, "list", "List the "+m.plain+"s", cobra.NoArgs, func(s *session, _ []string) error {
+	detailed := false
+	c := command(env, "list", "List the "+m.plain+"s", cobra.NoArgs, func(s *session, _ []string) error {
 		a, err := s.get("listing "+m.one+"s", m.route)
 		if err != nil {
 			return err
@@ -41,35 +42,14 @@ func newMountList(env *environment, m mountClass) *cobra.Command {
 				list = append(list, m)
 			}
 		}
-		return s.columns(list, []column{{"Path", "path"}, {"Type", "type"}, {"Accessor", "accessor"}, {"Description", "description"}})
-	})
-}
-
-// mountFlags are the flags of enable and tune.
-type mountFlags struct {
-	path, description, defaultTTL, maxTTL, tokenType, visibility string
-}
-
-func (f *mountFlags) register(c *cobra.Command) {
-	fl := c.Flags()
-	fl.StringVar(&f.description, "description", "", "what it is for")
-	fl.StringVar(&f.defaultTTL, "default-lease-ttl", "", "TTL of what asks for none")
-	fl.StringVar(&f.maxTTL, "max-lease-ttl", "", "longest TTL")
-	fl.StringVar(&f.tokenType, "token-type", "", "default-service, default-batch, service or batch")
-	fl.StringVar(&f.visibility, "listing-visibility", "", "hidden or unauth")
-}
-
-// config is what was set on the command line.
-func (f *mountFlags) config(c *cobra.Command) map[string]any {
-	config := map[string]any{}
-	for name, v := range map[string]string{ // order: a map of them
-		"default-lease-ttl": f.defaultTTL, "max-lease-ttl": f.maxTTL, "token-type": f.tokenType, "listing-visibility": f.visibility,
-	} {
-		if c.Flags().Changed(name) {
-			config[strings.ReplaceAll(name, "-", "_")] = v
+		columns := []column{{"Path", "path"}, {"Type", "type"}, {"Accessor", "accessor"}, {"Description", "description"}}
+		if detailed {
+			columns = append(columns, column{"UUID", "uuid"}, column{"Options", "options"}, column{"Config", "config"})
 		}
-	}
-	return config
+		return s.columns(list, columns)
+	})
+	c.Flags().BoolVar(&detailed, "detailed", false, "also show UUIDs, options and what is tuned")
+	return c
 }
 
 func newMountEnable(env *environment, m mountClass) *cobra.Command {
@@ -81,14 +61,18 @@ func newMountEnable(env *environment, m mountClass) *cobra.Command {
 		if at == "" {
 			at = kind
 		}
-		body := map[string]any{"type": kind, "description": f.description, "config": f.config(c)}
+		config, err := f.config(c)
+		if err != nil {
+			return err
+		}
+		body := map[string]any{"type": kind, "description": f.description, "config": config}
 		if _, err := s.put("enabling "+m.one, m.route+"/"+at, body); err != nil {
 			return err
 		}
 		return s.say("Success! Enabled %s %s at: %s/", kind, m.one, at)
 	})
 	c.Flags().StringVar(&f.path, "path", "", "where to mount it (default: its type)")
-	f.register(c)
+	f.register(c, m)
 	return c
 }
 
@@ -107,7 +91,10 @@ func newMountTune(env *environment, m mountClass) *cobra.Command {
 	var c *cobra.Command
 	c = command(env, "tune PATH", "Change what is tuned for a "+m.plain, cobra.ExactArgs(1), func(s *session, args []string) error {
 		at := strings.Trim(args[0], "/")
-		body := f.config(c)
+		body, err := f.config(c)
+		if err != nil {
+			return err
+		}
 		if c.Flags().Changed("description") {
 			body["description"] = f.description
 		}
@@ -119,7 +106,7 @@ func newMountTune(env *environment, m mountClass) *cobra.Command {
 		}
 		return s.say("Success! Tuned the %s at: %s/", m.one, at)
 	})
-	f.register(c)
+	f.register(c, m)
 	return c
 }
 

@@ -19,6 +19,11 @@ func TestAuthCommands(t *testing.T) {
 		{"auth enable userpass", "", "PUT", "/v1/sys/auth/userpass", `{"config":{},"description":"","type":"userpass"}`, "at: userpass/"},
 		{"auth list", "", "GET", "/v1/sys/auth", "", "auth_userpass_1"},
 		{"auth tune -max-lease-ttl=2h ci/", "", "PUT", "/v1/sys/auth/ci/tune", `{"max_lease_ttl":"2h"}`, "Tuned the auth method at: ci/"},
+		{
+			"auth tune -user-lockout-threshold=3 -user-lockout-disable=false -audit-non-hmac-request-keys=a -audit-non-hmac-request-keys=b -options=k=v ci", "", "PUT", "/v1/sys/auth/ci/tune",
+			`{"audit_non_hmac_request_keys":["a","b"],"options":{"k":"v"},"user_lockout_config":{"lockout_disable":"false","lockout_threshold":"3"}}`, "Tuned",
+		},
+		{"auth list -detailed", "", "GET", "/v1/sys/auth", "", "UUID"},
 		{"auth move ci/ cd", "", "PUT", "/v1/sys/remount", `{"from":"auth/ci/","to":"auth/cd/"}`, "to: auth/cd/"},
 		{"auth disable ci/", "", "DELETE", "/v1/sys/auth/ci", "", "at: ci/"},
 		{"login -method=userpass -path=ci username=bob", "pw\n", "PUT", "/v1/auth/ci/login/bob", `{"password":"pw"}`, "hvs.new"},
