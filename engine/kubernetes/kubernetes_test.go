@@ -133,14 +133,23 @@ func TestUnsignedClaimsProveNothing(t *testing.T) {
 	w.forbidden("web", text)
 	w.cluster.Break(reviewed("system:serviceaccount:prod:web-1", "u-1", []string{"another audience"}))
 	w.forbidden("web", text)
-	w.cluster.Break(reviewed("system:serviceaccount:prod:web-1", "u-1", nil))
+	w.cluster.Break(answered(false, "system:serviceaccount:prod:web-1", "u-1", nil))
+	w.forbidden("web", text)
+	w.cluster.Break(reviewed("system:serviceaccount:prod:web-1", "u-1", nil)) // an API that does not know audiences
 	w.Login(values{"role": "web", "jwt": text})
+	abroad := web
+	abroad.Audience = "other"
+	w.forbidden("web", w.issue(abroad))
 }
 
 // reviewed answers every review with the same user.
 func reviewed(username, uid string, audiences []string) http.HandlerFunc {
+	return answered(true, username, uid, audiences)
+}
+
+func answered(authenticated bool, username, uid string, audiences []string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		status := map[string]any{"authenticated": true, "user": map[string]string{"username": username, "uid": uid}, "audiences": audiences}
+		status := map[string]any{"authenticated": authenticated, "user": map[string]string{"username": username, "uid": uid}, "audiences": audiences}
 		json.NewEncoder(w).Encode(map[string]any{"kind": "TokenReview", "status": status})
 	}
 }
@@ -191,6 +200,23 @@ func TestWhoReviews(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	bearer := func() (got string) {
+		w.cluster.Break(func(rw http.ResponseWriter, r *http.Request) {
+			got = r.Header.Get("Authorization")
+			rw.WriteHeader(http.StatusTeapot)
+		})
+		defer w.cluster.Break(nil)
+		w.Refused(fsm.Unavailable, "status 418", engine.Write, "login", values{"role": "web", "jwt": text})
+		return got
+	}
+	if got := bearer(); got != "Bearer "+text {
+		t.Errorf("without a reviewer, %q asks", got)
+	}
+	w.Write("config", values{"kubernetes_host": w.cluster.URL, "kubernetes_ca_cert": w.cluster.CA, "token_reviewer_jwt": outside.Reviewer})
+	if got := bearer(); got != "Bearer "+outside.Reviewer {
+		t.Errorf("with a reviewer, %q asks", got)
+	}
+	w.Write("config", values{"kubernetes_host": w.cluster.URL, "kubernetes_ca_cert": w.cluster.CA})
 	put("token", "not.the.reviewers\n")
 	w.Refused(fsm.Unavailable, "does not let token_reviewer_jwt", engine.Write, "login", values{"role": "web", "jwt": text})
 	put("token", outside.Reviewer+"\n")
