@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/tokengrove/grove/cluster/pki"
+	"github.com/tokengrove/grove/cluster/seal"
 	"github.com/tokengrove/grove/fsm"
 )
 
@@ -108,7 +109,7 @@ func bareNode(b *testing.B, name string, founder **pki.Credentials) *Node {
 		dir: cfg.DataDir, now: cfg.Now, random: cfg.Rand, life: cfg.Tune.CertificateLife,
 		replaced: func(pki.Name) error { return nil },
 	}
-	c, err := pki.Found(cfg.Rand, pki.Name{Cluster: "bare", Node: name}, cfg.Now(), n.trust.life)
+	c, err := pki.Found(cfg.Rand, pki.Name{Cluster: "bare", Node: name}, cfg.Now(), n.trust.life, seal.Key{})
 	if *founder == nil {
 		*founder = c
 	} else if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tokengrove/grove/cluster/pki"
+	"github.com/tokengrove/grove/cluster/seal"
 )
 
 // Config is what a Node needs. Zero values are documented; Validate fills them in.
@@ -36,7 +37,9 @@ type Config struct {
 	Now func() time.Time
 	// Rand mints session and node IDs; nil: crypto/rand.
 	Rand io.Reader
-	Tune Tuning
+	// SealKey is that of a cluster which this node makes; zero: a new one. It has no meaning for a cluster that is there.
+	SealKey seal.Key
+	Tune    Tuning
 	// Duty is work that only a leader does, besides what the cluster itself needs; nil: none. It runs while
 	// this node leads, on a goroutine of its own, and returns soon after ctx has ended. The next reign's starts without
 	// waiting for it.

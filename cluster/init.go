@@ -30,6 +30,9 @@ func (n *Node) Init(ctx context.Context, c fsm.Initialize) error {
 	if err := n.WaitIndex(ctx, res.Index); err != nil {
 		return err
 	}
+	if err := n.firstKey(ctx); err != nil {
+		return err
+	}
 	return n.founded()
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/yamux"
 
 	"github.com/tokengrove/grove/cluster/pki"
+	"github.com/tokengrove/grove/cluster/seal"
 	"github.com/tokengrove/grove/fsm"
 )
 
@@ -45,6 +46,7 @@ type wiring struct {
 	links  *links
 	calls  *calls
 	trust  *trust
+	seals  *seal.Keyring
 	// joining is held by everyone who takes a node in, and alone by the next step of a rotation.
 	joining sync.RWMutex
 	keyring *memberlist.Keyring // of gossip
@@ -108,6 +110,7 @@ func Open(cfg Config) (*Node, error) {
 	n.proposer = newProposer(n)
 	n.clocks, n.wrongClock = newClocks(&n.cfg), make(chan struct{}, 1)
 	n.trust, n.links = trust, newLinks(n, l)
+	n.seals = seal.New(n.View, trust.sealKey, cfg.Rand)
 	n.trust.replaced = n.replaced
 	n.admitted.Store(id.AdmittedAt)
 	n.calls = &calls{node: n, peers: map[string]*peer{}, dials: map[string]*dialing{}, incoming: map[*yamux.Session]bool{}}
@@ -233,6 +236,7 @@ func (n *Node) startRaft(store *logStore) error {
 	n.spawn(n.guard)
 	n.spawn(n.verify)
 	n.spawn(n.follow)
+	n.spawn(n.watchKeys)
 	n.startGossip()
 	return nil
 }

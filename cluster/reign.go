@@ -45,6 +45,7 @@ func (n *Node) reign(ctx context.Context, r *raft.Raft) {
 	n.spawn(func() { n.watchReplicas(ctx) })
 	n.spawn(func() { n.tend(ctx, r) })
 	n.spawn(func() { n.keepSnapshots(ctx) })
+	n.spawn(func() { n.keepKeys(ctx) })
 	if n.cfg.Duty != nil {
 		n.spawn(func() { n.cfg.Duty(ctx, n) })
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/cluster/pki"
+	"github.com/tokengrove/grove/cluster/seal"
 )
 
 // The protocols of the cluster port, chosen by ALPN. Both sides of raft and calls are members, and
@@ -46,7 +47,9 @@ type trust struct {
 	random io.Reader
 	life   time.Duration
 	shared ed25519.PrivateKey // derived from the cluster key; nil without one
-	slots  chan struct{}      // one value for each newcomer that is served
+	// founding is the seal key of a cluster that this node makes; zero: a new one.
+	founding seal.Key
+	slots    chan struct{} // one value for each newcomer that is served
 	// replaced says why a member of that name is none any more, nil if it is one. Set once, before the
 	// first link.
 	replaced func(pki.Name) error
@@ -67,7 +70,7 @@ type stance struct {
 // loadTrust reads the credentials of a data directory, which has none before its node is in a
 // cluster.
 func loadTrust(cfg *Config, id identity) (*trust, error) {
-	t := &trust{dir: cfg.DataDir, now: cfg.Now, random: cfg.Rand, life: cfg.Tune.CertificateLife, slots: make(chan struct{}, newcomers), replaced: func(pki.Name) error { return nil }}
+	t := &trust{dir: cfg.DataDir, now: cfg.Now, random: cfg.Rand, life: cfg.Tune.CertificateLife, founding: cfg.SealKey, slots: make(chan struct{}, newcomers), replaced: func(pki.Name) error { return nil }}
 	if cfg.Join.Key != "" {
 		var err error
 		if t.shared, err = pki.ClusterKey(cfg.Join.Key); err != nil {
@@ -87,6 +90,11 @@ func loadTrust(cfg *Config, id identity) (*trust, error) {
 	case c.Name.Node != id.NodeID:
 		return nil, fmt.Errorf("the credentials in %s are of node %s, the data directory is of node %s", cfg.DataDir, c.Name.Node, id.NodeID)
 	}
+	if c.Derived() {
+		if err := c.Save(t.dir); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.use(c); err != nil {
 		return nil, err
 	}
@@ -102,7 +110,7 @@ func (t *trust) found(n pki.Name) error {
 	if s := t.current.Load(); s != nil && s.Name == n {
 		return nil
 	}
-	c, err := pki.Found(t.random, n, t.now(), t.life)
+	c, err := pki.Found(t.random, n, t.now(), t.life, t.founding)
 	if err != nil {
 		return err
 	}
@@ -305,6 +313,14 @@ func (t *trust) newcomer(token *pki.JoinToken) (*tls.Config, error) {
 	cert, err := pki.Bare(t.random, key)
 	c.Certificates = []tls.Certificate{cert}
 	return c, err
+}
+
+// sealKey is the seal key of the cluster, zero before the node is in one.
+func (t *trust) sealKey() seal.Key {
+	if s := t.current.Load(); s != nil {
+		return s.Bundle.Seal
+	}
+	return seal.Key{}
 }
 
 // cluster is the cluster that the credentials are of, "" without any.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tokengrove/grove/cluster/pki"
+	"github.com/tokengrove/grove/cluster/seal"
 )
 
 // TestPlainConnectionsAreRefused: whatever is not TLS 1.3 with a protocol of the cluster port and a
@@ -67,7 +68,7 @@ func TestCertificatesOfMembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rogue, err := pki.Found(rand.Reader, own.Name, time.Now(), time.Hour) // the same names, another authority
+	rogue, err := pki.Found(rand.Reader, own.Name, time.Now(), time.Hour, seal.Key{}) // the same names, another authority
 	if err != nil {
 		t.Fatal(err)
 	}

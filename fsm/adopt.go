@@ -46,6 +46,7 @@ func (m *Machine) SameOrigin(now *Machine) string {
 // made before is stale. What was lent since the snapshot is revoked.
 func (m *Machine) Adopt(now *Machine) Comeback {
 	c := Comeback{Cluster: m.identity.ClusterID, Index: m.index, At: m.at}
+	m.sealing.adopt(&now.sealing, m.SameOrigin(now) == "")
 	m.index, m.at, m.epoch = now.index, max(m.at, now.at), max(m.epoch, now.epoch)+1
 	m.changes = changes{last: map[string]uint64{}, floor: m.epoch}
 	m.identity.ClusterID, m.identity.ClusterName = now.identity.ClusterID, now.identity.ClusterName
@@ -83,7 +84,7 @@ func (m *Machine) notIn(other *Machine, at token.Instant) (all, missing uint64) 
 func (f *Frozen) Portable() *Frozen {
 	p := *f
 	p.header = HeaderRow{Salt: f.header.Salt, Forest: f.header.Forest}
-	p.sessions, p.memberRows, p.changes, p.upkeep, p.audit = nil, memberRows{}, nil, upkeepRows{}, &audit.Table{}
+	p.sessions, p.memberRows, p.changes, p.upkeep, p.audit, p.sealing = nil, memberRows{}, nil, upkeepRows{}, &audit.Table{}, newSealing()
 	return &p
 }
 

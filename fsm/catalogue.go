@@ -46,6 +46,12 @@ const (
 
 	KindOnce Kind = 90
 
+	KindAddKey         Kind = 100
+	KindPutKeyRotation Kind = 101
+	KindByBatch        Kind = 102
+	KindBatchLogin     Kind = 103
+	KindIssueBatch     Kind = 104
+
 	KindBeginLease       Kind = 110
 	KindCommitLease      Kind = 111
 	KindAbandonLease     Kind = 112
@@ -104,6 +110,11 @@ var catalogue = map[Kind]func() Command{
 	KindNoteSnapshot:      func() Command { return new(NoteSnapshot) },
 	KindWriteCubbyhole:    func() Command { return new(WriteCubbyhole) },
 	KindDeleteCubbyhole:   func() Command { return new(DeleteCubbyhole) },
+	KindAddKey:            func() Command { return new(AddKey) },
+	KindPutKeyRotation:    func() Command { return new(PutKeyRotation) },
+	KindByBatch:           func() Command { return new(ByBatch) },
+	KindBatchLogin:        func() Command { return new(BatchLogin) },
+	KindIssueBatch:        func() Command { return new(IssueBatch) },
 
 	KindBeginLease:       func() Command { return new(BeginLease) },
 	KindCommitLease:      func() Command { return new(CommitLease) },

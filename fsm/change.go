@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/tokengrove/grove/fsm/audit"
-	"github.com/tokengrove/grove/fsm/forest"
 )
 
 // maxChanges bounds how many names the machine remembers changes of.
@@ -97,7 +96,9 @@ type relies interface {
 // outdated reports whether a decision of an edge at epoch no longer holds: one of the
 // caller's policies has changed, or something else that the command relies on. Changes of
 // anything else do not matter, so that a busy administrator does not hold up everybody.
-func (m *Machine) outdated(c Command, caller forest.Ref, epoch uint64) bool {
+//
+// policies asks about each of the caller's policies until one has changed.
+func (m *Machine) outdated(c Command, epoch uint64, policies func(changed func(string) bool) bool) bool {
 	if epoch == m.epoch {
 		return false
 	}
@@ -107,7 +108,7 @@ func (m *Machine) outdated(c Command, caller forest.Ref, epoch uint64) bool {
 	if m.changes.since(auditKey, epoch) {
 		return true // whatever it is, it was decided by a node that would record it elsewhere
 	}
-	if m.forest.AnyPolicy(caller, func(p string) bool { return m.changes.since(policyKey(p), epoch) }) {
+	if policies(func(p string) bool { return m.changes.since(policyKey(p), epoch) }) {
 		return true
 	}
 	r, ok := c.(relies)

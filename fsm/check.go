@@ -86,6 +86,9 @@ func (m *Machine) checkRest() error {
 	if err := m.checkLeases(); err != nil {
 		return err
 	}
+	if err := m.checkSealing(); err != nil {
+		return err
+	}
 	if err := m.membership.check(); err != nil {
 		return err
 	}

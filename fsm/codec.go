@@ -112,8 +112,8 @@ func DecodeCommand(k Kind, body []byte) (Command, error) {
 	if err := decMode.Unmarshal(body, c); err != nil {
 		return nil, fmt.Errorf("decoding command kind %d: %w", k, err)
 	}
-	if o, ok := c.(*Once); ok {
-		return o, o.open()
+	if o, ok := c.(interface{ open() error }); ok { // it has another one inside
+		return c, o.open()
 	}
 	return c, nil
 }

@@ -71,8 +71,11 @@ var later = map[reflect.Type]Kind{
 }
 
 func filled(k Kind) Command {
-	if k == KindOnce {
+	switch k {
+	case KindOnce:
 		return filledOnce()
+	case KindByBatch:
+		return filledByBatch()
 	}
 	c := catalogue[k]()
 	n := int(k)
@@ -88,6 +91,18 @@ var leaveOut func(reflect.Type) bool
 // filledOnce has a command inside, which no filling by reflection would give.
 func filledOnce() Command {
 	c, err := NewOnce(answer.Key{1, 2}, answer.Digest{3, 4}, []byte("memo"), filled(KindCreateToken))
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// filledByBatch likewise. Its command has no caller.
+func filledByBatch() Command {
+	b := new(BatchToken)
+	n := int(KindByBatch)
+	fill(reflect.ValueOf(b).Elem(), &n)
+	c, err := NewByBatch(b, &PutPolicy{Caller: Caller{Epoch: 3}})
 	if err != nil {
 		panic(err)
 	}

@@ -36,9 +36,9 @@ type Machine struct {
 	identity Identity
 	forest   *forest.Forest
 	repeats
-	policies map[string]policy.Policy
-	roles    map[string]role.Role
+	rules
 	membership
+	sealing
 	upkeep  upkeep
 	audit   *audit.Table // never nil
 	decoded commandBuffer
@@ -49,6 +49,12 @@ type position struct {
 	index uint64        // of the last entry
 	at    token.Instant // the latest time of an entry
 	epoch uint64        // of the last change of what decisions rely on
+}
+
+// rules are the named texts and templates that decide what tokens may do and be.
+type rules struct {
+	policies map[string]policy.Policy
+	roles    map[string]role.Role
 }
 
 // repeats is what makes requests that are sent again happen once: an edge's, within its session, and a
@@ -63,10 +69,10 @@ func New() *Machine {
 	m := &Machine{
 		changes:    changes{last: map[string]uint64{}},
 		repeats:    repeats{sessions: map[SessionID]*session{}, answers: answer.New()},
-		policies:   map[string]policy.Policy{},
-		roles:      map[string]role.Role{},
+		rules:      rules{policies: map[string]policy.Policy{}, roles: map[string]role.Role{}},
 		mounting:   newMounting(),
 		membership: newMembership(),
+		sealing:    newSealing(),
 		upkeep:     newUpkeep(),
 		audit:      &audit.Table{},
 	}
@@ -203,7 +209,7 @@ func (m *Machine) admit(c Command, x *applyContext) (*token.Record, *Result) {
 		}
 		return nil, &Result{Code: Forbidden, Message: "permission denied"}
 	}
-	if m.outdated(c, ref, caller.Epoch) && !anyEpoch(c) {
+	if m.outdated(c, caller.Epoch, func(changed func(string) bool) bool { return m.forest.AnyPolicy(ref, changed) }) && !anyEpoch(c) {
 		return nil, &Result{Stale: true}
 	}
 	if ground != nil && ground.moved(m) {

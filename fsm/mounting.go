@@ -186,6 +186,11 @@ func lockoutRule(mt *mount.Mount) (lockout.Rule, bool) {
 	return lockout.Rule{Threshold: l.Threshold, Duration: l.Duration, Reset: l.Reset}, !l.Disabled
 }
 
+// Failed reports whether failed logins of alias at the mount with that UUID are remembered.
+func (m *Machine) Failed(uuid, alias string) bool {
+	return m.failures.Has(lockout.User{Mount: uuid, Alias: alias})
+}
+
 // LockedOut reports whether too many logins of alias at a mount have failed.
 func (m *Machine) LockedOut(mt *mount.Mount, alias string, now token.Instant) bool {
 	rule, on := lockoutRule(mt)

@@ -33,8 +33,8 @@ func NewOnce(k answer.Key, request answer.Digest, memo []byte, c Command) (*Once
 
 // open decodes the command.
 func (c *Once) open() error {
-	if c.Inner == KindOnce {
-		return fmt.Errorf("a command of kind %d inside of one", KindOnce)
+	if c.Inner == KindOnce || c.Inner == KindByBatch {
+		return fmt.Errorf("a command of kind %d inside of one of kind %d", c.Inner, KindOnce)
 	}
 	var err error
 	if c.command, err = DecodeCommand(c.Inner, c.Body); err != nil {

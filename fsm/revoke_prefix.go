@@ -21,9 +21,10 @@ func (c *RevokePrefix) apply(m *Machine, _ *applyContext) Result {
 	return Result{Count: m.revokeBelow(path)}
 }
 
-// revokeBelow kills every tree whose root was issued at path or below it, and silences those that have used
-// themselves up.
+// revokeBelow kills every tree whose root was issued at path or below it, and the batch tokens that were; and it
+// silences those that have used themselves up.
 func (m *Machine) revokeBelow(path string) uint64 {
 	m.answers.ForgetBelow(path)
+	m.ban(path)
 	return m.forest.RevokeBelow(path)
 }

@@ -47,6 +47,8 @@ const (
 
 	RowAnswer RowKind = 90
 
+	RowKeyring RowKind = 100
+	RowBan     RowKind = 101
 	RowLeases  RowKind = 110 // what there is once of leases
 	RowLease   RowKind = 111
 	RowDying   RowKind = 112 // a removed token that has leases left
@@ -95,6 +97,7 @@ type Frozen struct {
 	upkeep   upkeepRows
 	audit    *audit.Table
 	answers  []*answer.Record
+	sealing  sealing
 }
 
 // Freeze takes an image in O(pages of the forest + everything that is not a token).
@@ -115,6 +118,7 @@ func (m *Machine) Freeze() *Frozen {
 		upkeep:     m.upkeep.freeze(),
 		audit:      m.audit,
 		answers:    m.answers.Freeze(),
+		sealing:    m.sealing,
 	}
 	f.header.Forest = f.forest.Header()
 	ids := slices.SortedFunc(maps.Keys(m.sessions), func(a, b SessionID) int { return slices.Compare(a[:], b[:]) })
@@ -223,6 +227,9 @@ func (f *Frozen) rows(yield func(RowKind, any) error, tokens func(forest.TokenRo
 		if err := yield(RowAnswer, *r); err != nil {
 			return err
 		}
+	}
+	if err := f.sealing.rows(yield); err != nil {
+		return err
 	}
 	return f.mounting.leasing.rows(yield)
 }
@@ -349,6 +356,10 @@ func (r *Restorer) add(kind RowKind, body []byte) error {
 		return decodeRow(body, m.cubbyholes.restore)
 	case RowAnswer:
 		return decodeRow(body, m.answers.Restore)
+	case RowKeyring:
+		return decodeRow(body, m.restoreRing)
+	case RowBan:
+		return decodeRow(body, m.bans.Restore)
 	case RowLeases, RowLease, RowDying, RowCut, RowLeaving:
 		return m.restoreRow(kind, body)
 	}

@@ -154,9 +154,8 @@ func (c *Transact) written(s storage.Store, index uint64) (storage.Store, error)
 
 // login makes the token.
 func (c *Transact) login(m *Machine, x *applyContext) Result {
-	mt := m.mounts[c.Mount]
 	user := lockout.User{Mount: c.UUID, Alias: c.Login.Alias}
-	if rule, on := lockoutRule(&mt); on && c.Login.Alias != "" && m.failures.Locked(user, rule, x.at) {
+	if m.lockedNow(c.Mount, user) {
 		return refuse(Forbidden, "permission denied")
 	}
 	create := CreateToken{Token: c.Login.Token}

@@ -14,12 +14,16 @@ import (
 // authorize finds the caller on the local replica and decides whether it may. Afterwards
 // the caller is the zero Record if it is unknown.
 func (a *api) authorize(rq *request, rt *route) error {
+	if err := rq.openOwn(); err != nil {
+		return err
+	}
 	var known bool
 	var rules *acl.ACL
 	var unknown policies
 	a.store.View(func(m *fsm.Machine) {
 		rq.identity, rq.now, rq.epoch, rq.trace.table = m.Identity(), m.Now(a.local()), m.Epoch(), m.Audit()
-		if rq.caller, known = m.Lookup(rq.hash(rq.id), rq.now); !known {
+		rq.point = m.Point()
+		if rq.caller, known = rq.identify(m); !known {
 			return
 		}
 		if rules = a.acls.find(m, rq.caller.Policies); rules == nil {

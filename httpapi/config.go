@@ -13,6 +13,7 @@ import (
 	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/engine/audit"
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/keyring"
 )
 
 // Store is the replicated machine as a handler needs it. All methods are safe for
@@ -70,11 +71,22 @@ type Snapshots interface {
 	LastCheck(ctx context.Context) (fsm.CheckReport, error)
 }
 
+// Keys seals what must be read again, with the keys of the cluster. Errors that a client may see are *fsm.Error.
+type Keys interface {
+	// Seal binds what it seals to context.
+	Seal(plain, context []byte) ([]byte, error)
+	// Open refuses what was not sealed in this cluster for this context.
+	Open(sealed, context []byte) ([]byte, error)
+	// Mint makes the data key of the next term, sealed.
+	Mint() (keyring.Key, error)
+}
+
 // Operations are what operators ask of the node besides. What is nil is not served.
 type Operations struct {
 	Trust     Trust
 	Autopilot Autopilot
 	Snapshots Snapshots
+	Keys      Keys
 	Audit     *audit.Trail // nil: nothing is recorded, and no device can be enabled
 }
 
@@ -100,7 +112,7 @@ type Genesis struct {
 	RootTokenID string // the ID of the root token; "": minted
 }
 
-// Engines are what can be mounted, and what engines need of the node.
+// Engines are what can be mounted.
 type Engines struct {
 	Methods map[string]engine.Method  // by type
 	Secrets map[string]engine.Secrets // by type

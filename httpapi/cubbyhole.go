@@ -22,6 +22,9 @@ func (rq *request) cubbyhole(id token.ID) (*box, error) {
 // held returns what the caller keeps, sealed.
 func (rq *request) held() (storage.Store, error) {
 	var s storage.Store
+	if rq.caller.Type == token.Batch {
+		return s, errBatchCubbyhole
+	}
 	var alive bool
 	rq.api.store.View(func(m *fsm.Machine) { s, alive = m.Cubbyhole(rq.caller.Hash, rq.now) })
 	if !alive {
@@ -46,6 +49,8 @@ func cubbyholeEntryExists(rq *request, m *fsm.Machine) bool {
 func writeCubbyhole(rq *request) (*response, error) {
 	name := rq.entry()
 	switch {
+	case rq.caller.Type == token.Batch:
+		return nil, errBatchCubbyhole
 	case len(rq.raw) == 0:
 		return nil, invalid("missing data fields")
 	case name == "":
@@ -102,7 +107,10 @@ func listCubbyhole(rq *request) (*response, error) {
 
 func deleteCubbyhole(rq *request) (*response, error) {
 	name := rq.entry()
-	if name == "" {
+	switch {
+	case rq.caller.Type == token.Batch:
+		return nil, errBatchCubbyhole
+	case name == "":
 		return nil, invalid("missing path")
 	}
 	_, err := rq.propose(&fsm.DeleteCubbyhole{Caller: rq.asker(), Path: name})

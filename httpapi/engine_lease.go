@@ -10,6 +10,7 @@ import (
 
 	"github.com/tokengrove/grove/engine"
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/token"
 )
 
 // makeWait bounds what an engine makes outside. With that, and all that comes before the commit, an edge is through with an
@@ -22,6 +23,9 @@ const abandonWait = 10 * time.Second
 // lend makes what an engine wants to hand out, and the lease of it, in the order that engine/DESIGN.md explains: intent,
 // thing, lease.
 func (rq *request) lend(rs *engine.Response) (*response, error) {
+	if rq.caller.Type == token.Batch {
+		return nil, errBatchLease
+	}
 	s := rs.Secret
 	d, err := rq.draft(s)
 	if err != nil {
@@ -113,6 +117,10 @@ func (rq *request) intend(c *fsm.BeginLease) (time.Time, error) {
 // first replicates the first of two commands. It charges nothing, and what it says is not the request's answer: that is
 // the second's to do.
 func (rq *request) first(c fsm.Command) (fsm.Result, error) {
+	c, err := rq.carried(c)
+	if err != nil {
+		return fsm.Result{}, err
+	}
 	r, err := rq.api.store.Propose(rq.ctx, c)
 	switch {
 	case err != nil:

@@ -94,52 +94,66 @@ func (rq *request) countFailure(err error) error {
 
 // finishLogin makes the token that a method has decided on.
 func (rq *request) finishLogin(l *engine.Login) (*response, error) {
-	rec, id, err := rq.tokenOf(l)
+	rec, err := rq.tokenOf(l)
 	if err != nil {
 		return nil, err
+	}
+	if rec.Type == token.Batch {
+		return rq.finishBatchLogin(l, &rec)
+	}
+	m := minter{r: rq.api.cfg.Rand}
+	id := m.id()
+	rec.Accessor = m.accessor()
+	if rec.Hash = rq.hash(id); m.err != nil {
+		return nil, m.err
 	}
 	c := rq.transaction()
 	c.Caller.Token = token.Hash{}
 	c.Login = &fsm.Login{Token: rec, Alias: l.Alias}
-	r, err := rq.propose(c)
+	r, err := rq.proposeLogin(c)
 	if err != nil {
-		var e *fsm.Error
-		if errors.As(err, &e) && e.Code == fsm.Forbidden {
-			return nil, errDenied
-		}
 		return nil, err
 	}
 	return &response{auth: authOf(id, r.Token, r.Token.TTL)}, nil
 }
 
-// tokenOf is the record of a login's token.
-func (rq *request) tokenOf(l *engine.Login) (rec token.Record, id token.ID, err error) {
-	mt := &rq.site.mount
-	if kind := tokenType(mt.TokenType, l.Type); kind != "service" {
-		return rec, id, invalid("batch tokens are not supported yet: set token_type of the role or user, or of the mount, to service")
+// proposeLogin proposes a login. That a user is locked out is told as any denial.
+func (rq *request) proposeLogin(c fsm.Command) (fsm.Result, error) {
+	r, err := rq.propose(c)
+	var e *fsm.Error
+	if errors.As(err, &e) && e.Code == fsm.Forbidden {
+		err = errDenied
 	}
+	return r, err
+}
+
+// tokenOf is the record of a login's token, without an ID.
+func (rq *request) tokenOf(l *engine.Login) (rec token.Record, err error) {
+	mt := &rq.site.mount
 	rec = token.Record{
 		Type: token.Service, Path: rq.path, Meta: l.Metadata, BoundCIDRs: l.BoundCIDRs, NumUses: l.NumUses, Period: l.Period,
 		ExplicitMax: l.ExplicitMax, Renewable: !l.NotRenewable, Policies: sanitize(l.Policies, !l.NoDefault), DisplayName: displayName(mt.Path, l.DisplayName),
 		Login: token.Login{Mount: mt.UUID, Entity: rq.entity(mt.Accessor, l.Alias), Data: l.Data},
 	}
+	if tokenType(mt.TokenType, l.Type) == "batch" {
+		rec.Type = token.Batch
+	}
 	switch {
 	case slices.Contains(rec.Policies, policy.Root):
-		return rec, id, invalid("auth methods cannot create root tokens")
+		return rec, invalid("auth methods cannot create root tokens")
 	case len(rec.Policies) > maxPolicyNames:
-		return rec, id, invalid("at most %d policies are allowed for one token", maxPolicyNames)
+		return rec, invalid("at most %d policies are allowed for one token", maxPolicyNames)
+	case rec.Type == token.Batch && rec.Limited():
+		return rec, invalid(`batch tokens cannot have "num_uses" set: set token_num_uses of the role or user to 0, or token_type of the mount to service`)
 	}
 	at := &rq.site.call.Mount
 	g, ok := fsm.Terms{TTL: l.TTL, Period: l.Period, ExplicitMax: l.ExplicitMax, Default: at.DefaultTTL, Max: shortest(at.MaxTTL, l.MaxTTL)}.Grant(rq.now)
 	if !ok {
-		return rec, id, invalid("the TTLs of this login leave no time to live")
+		return rec, invalid("the TTLs of this login leave no time to live")
 	}
 	rq.warnCapped(g.Asked, g.Max, g.PeriodCapped)
 	rec.TTL = g.TTL
-	m := minter{r: rq.api.cfg.Rand}
-	id, rec.Accessor = m.id(), m.accessor()
-	rec.Hash = rq.hash(id)
-	return rec, id, m.err
+	return rec, nil
 }
 
 // tokenType is what mount and role agree on: "service" or "batch". A mount that names a type decides; one

@@ -89,7 +89,7 @@ func (rq *request) runEngine(h engine.Handler) (*response, error) {
 // transaction is the command of what the engine has read and written.
 func (rq *request) transaction() *fsm.Transact {
 	s := rq.site
-	c := &fsm.Transact{Caller: fsm.Caller{Token: rq.caller.Hash, Epoch: s.epoch}, Mount: s.mount.Path, UUID: s.mount.UUID}
+	c := &fsm.Transact{Caller: fsm.Caller{Token: rq.asker().Token, Epoch: s.epoch}, Mount: s.mount.Path, UUID: s.mount.UUID}
 	s.call.Storage.Into(c)
 	return c
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokengrove/grove/cluster/seal"
 	"github.com/tokengrove/grove/engine/catalogue"
-	"github.com/tokengrove/grove/engine/enginetest"
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/token"
 )
@@ -156,8 +157,10 @@ type server struct {
 	handler http.Handler
 	store   *fakeStore
 	cluster *fakeCluster
+	keys    *seal.Keyring
 	clock   time.Time
 	remote  string
+	grand   string // of a test of three generations
 }
 
 const rootID = "root"
@@ -168,9 +171,12 @@ func newBareServer(t *testing.T, change ...func(*Config)) *server {
 	s := &server{T: t, clock: time.Unix(1_800_000_000, 0).UTC(), remote: "192.0.2.1:4711"}
 	s.store = &fakeStore{t: t, leader: fsm.New(), replica: fsm.New(), now: func() time.Time { return s.clock }}
 	s.cluster = &fakeCluster{store: s.store, status: fsm.ClusterStatus{NodeID: "n1"}}
+	s.keys = seal.New(s.store.View, func() seal.Key { return seal.Key{1} }, rand.Reader)
 	var err error
 	c := Config{
-		Store: s.store, Cluster: s.cluster, Now: func() time.Time { return s.clock }, Version: "1.2.3", Genesis: Genesis{RootTokenID: rootID, ClusterName: "test"}, Engines: Engines{Methods: catalogue.Methods(), Secrets: catalogue.Secrets(), Sealer: enginetest.NewSealer()},
+		Operations: Operations{Keys: s.keys},
+		Store:      s.store, Cluster: s.cluster, Now: func() time.Time { return s.clock }, Version: "1.2.3", Genesis: Genesis{RootTokenID: rootID, ClusterName: "test"},
+		Engines: Engines{Methods: catalogue.Methods(), Secrets: catalogue.Secrets(), Sealer: s.keys},
 	}
 	for _, f := range change {
 		f(&c)
@@ -185,9 +191,22 @@ func newServer(t *testing.T, change ...func(*Config)) *server {
 	t.Helper()
 	s := newBareServer(t, change...)
 	s.put("", "sys/init", obj{"secret_shares": 1, "secret_threshold": 1}).want(200)
+	s.rotate()
 	s.store.log = nil
 	s.cluster.status = fsm.ClusterStatus{NodeID: "n1", Initialized: true, IsLeader: true, Leader: fsm.Member{ID: "n1", APIAddr: "http://a", ClusterAddr: "b:1"}}
 	return s
+}
+
+// rotate adds a data key, as a leader does.
+func (s *server) rotate() {
+	s.Helper()
+	k, err := s.keys.Mint()
+	if err != nil {
+		s.Fatal(err)
+	}
+	if r, err := s.store.Propose(context.Background(), &fsm.AddKey{Key: k}); err != nil || r.Err() != nil || r.Stale {
+		s.Fatalf("adding a data key: %+v, %v", r, err)
+	}
 }
 
 type (

@@ -59,6 +59,9 @@ func (rq *request) takeKey(rt *route) error {
 	if err != nil || (rt.reads(rq.op) && !rq.remembersRead()) {
 		return err
 	}
+	if isBatch(rq.id) {
+		return errBatchKey
+	}
 	k := &keyed{text: text}
 	if _, err := io.ReadFull(rq.api.cfg.Rand, k.nonce[:]); err != nil {
 		return fmt.Errorf("a nonce for an idempotency key: %w", err)

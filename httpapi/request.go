@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tokengrove/grove/fsm"
+	"github.com/tokengrove/grove/fsm/ban"
 	"github.com/tokengrove/grove/fsm/token"
 	"github.com/tokengrove/grove/httpapi/acl"
 )
@@ -45,6 +46,8 @@ type received struct {
 type evaluation struct {
 	identity fsm.Identity
 	caller   token.Record
+	batch    *fsm.BatchToken // the caller, if it is a batch token that opens
+	point    ban.Point       // of the state
 	epoch    uint64
 	now      token.Instant
 	decision acl.Decision
@@ -212,15 +215,21 @@ func (rq *request) mount() string {
 	return "token"
 }
 
-// asker is the caller as a command carries it.
+// asker is the caller as a command carries it. A batch token is in no command: propose wraps it.
 func (rq *request) asker() fsm.Caller {
+	if rq.caller.Type == token.Batch {
+		return fsm.Caller{Epoch: rq.epoch}
+	}
 	return fsm.Caller{Token: rq.caller.Hash, Epoch: rq.epoch}
 }
 
 // propose replicates c, which was made with asker. errStale makes the adapter start over;
 // any other error is the answer. A refusal by apply is an error too.
 func (rq *request) propose(c fsm.Command) (fsm.Result, error) {
-	var err error
+	c, err := rq.carried(c)
+	if err != nil {
+		return fsm.Result{}, err
+	}
 	if rq.keyed != nil {
 		if c, err = rq.once(c); err != nil {
 			return fsm.Result{}, err
@@ -243,6 +252,14 @@ func (rq *request) propose(c fsm.Command) (fsm.Result, error) {
 	}
 	rq.answered, rq.index = true, r.Index
 	return r, r.Err()
+}
+
+// carried is c as it is proposed: that of a batch token brings the token along.
+func (rq *request) carried(c fsm.Command) (fsm.Command, error) {
+	if rq.caller.Type != token.Batch {
+		return c, nil
+	}
+	return fsm.NewByBatch(rq.batch, c)
 }
 
 // hash is the stored form of an ID.

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/token"
 )
 
@@ -16,8 +15,10 @@ var (
 // capabilities answers 400 where there is no token; the reference makes 500 of that.
 func capabilities(rq *request) (*response, error) {
 	id := token.ID(rq.text("token"))
-	rec, ok := rq.find(fsm.Target{Token: rq.hash(id)})
+	rec, ok, err := rq.named(id)
 	switch {
+	case err != nil:
+		return nil, err
 	case len(rq.paths()) == 0:
 		return nil, errNoPaths
 	case id == "":

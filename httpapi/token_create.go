@@ -57,11 +57,17 @@ func (rq *request) create(ro *tokenRole, orphan bool) (*response, error) {
 		Type: token.Service, Parent: rq.caller.Hash, DisplayName: "token", Path: rq.path,
 	}}
 	for _, step := range []func() error{
-		d.checkKind, d.checkSizes, d.takeRole, d.takeNames, d.choosePolicies, d.chooseParent, d.readTimes, d.chooseTTL, d.mint,
+		d.checkKind, d.checkSizes, d.takeRole, d.takeNames, d.choosePolicies, d.checkBatch, d.chooseParent, d.readTimes, d.chooseTTL,
 	} {
 		if err := step(); err != nil {
 			return nil, err
 		}
+	}
+	if d.rec.Type == token.Batch {
+		return d.issueBatch()
+	}
+	if err := d.mint(); err != nil {
+		return nil, err
 	}
 	if rq.keyed != nil {
 		return d.createOnce()
@@ -106,16 +112,21 @@ func showToken(id token.ID, r *fsm.Result) *response {
 	return &response{auth: authOf(id, r.Token, r.Token.TTL), mount: "token"}
 }
 
-// checkKind refuses what cannot be a service token, and a caller that may have no children.
+// checkKind refuses what can be no token, and a caller that may have no children.
 func (d *draft) checkKind() error {
 	rq := d.rq
-	if rq.caller.Limited() {
+	switch {
+	case rq.caller.Type == token.Batch:
+		return errBatchChildren
+	case rq.caller.Limited():
 		return invalid("restricted use token cannot generate child tokens")
 	}
 	switch d.kind() {
 	case "", "service":
 	case "batch":
-		return invalid("batch tokens are not supported yet")
+		if err := d.becomeBatch(); err != nil {
+			return err
+		}
 	default:
 		return invalid("invalid 'token_type' value")
 	}

@@ -76,7 +76,7 @@ func TestCreateTokenRefused(t *testing.T) {
 	}{
 		{"limited parent", limited, obj{"type": "bogus"}, "restricted use token cannot generate child tokens"},
 		{"unknown type", rootID, obj{"type": "default-service", "num_uses": -1}, "invalid 'token_type' value"},
-		{"batch", rootID, obj{"type": "batch"}, "batch tokens are not supported yet"},
+		{"batch", rootID, obj{"type": "batch"}, "batch tokens cannot be root tokens"},
 		{"negative uses", rootID, obj{"num_uses": -1, "entity_alias": "x"}, "number of uses cannot be negative"},
 		{"too many uses", rootID, obj{"num_uses": 1 << 40}, "num_uses"},
 		{"uses not a number", rootID, obj{"num_uses": "abc"}, `Field validation failed: error converting input for field "num_uses": cannot parse '' as int: strconv.ParseInt: parsing "abc": invalid syntax`},
@@ -204,7 +204,8 @@ func TestCreateWithRole(t *testing.T) {
 	create("badglob", obj{"policies": arr{"bat"}}).refused(400, "is disallowed by this role")
 	create("nodefault", obj{}).want(200).is("auth.policies", arr{"a"})
 	create("nodefault2", obj{}).want(200).is("auth.policies", arr{"a"})
-	create("batch", obj{}).refused(400, "batch tokens are not supported yet")
+	create("batch", obj{}).refused(400, "batch tokens cannot be root tokens")
+	create("batch", obj{"policies": arr{"default"}}).want(200).is("auth.token_type", "batch")
 	create("batch", obj{"type": "service"}).want(200)
 	create("service", obj{"type": "batch"}).want(200).is("auth.token_type", "service")
 	create("alias", obj{"entity_alias": "x"}).refused(400, "invalid 'entity_alias' value")

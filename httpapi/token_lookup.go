@@ -75,8 +75,11 @@ func lookupToken(rq *request) (*response, error) {
 	if id == "" || id == rq.id {
 		return lookupSelf(rq)
 	}
-	rec, ok := rq.find(fsm.Target{Token: rq.hash(id)})
-	if !ok {
+	rec, ok, err := rq.named(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
 		return nil, fail(http.StatusForbidden, "bad token")
 	}
 	return &response{data: show(&rec, id, rq.now), mount: "token"}, nil

@@ -19,8 +19,11 @@ func renewToken(rq *request) (*response, error) {
 	if id == "" {
 		return nil, errNoID
 	}
-	rec, ok := rq.find(fsm.Target{Token: rq.hash(id)})
-	if !ok {
+	rec, ok, err := rq.named(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
 		return nil, invalid("token not found")
 	}
 	return rq.renew(id, &rec)
@@ -38,7 +41,10 @@ func renewAccessor(rq *request) (*response, error) {
 
 // renew renews a token by the field increment.
 func (rq *request) renew(id token.ID, rec *token.Record) (*response, error) {
-	if !rec.Login.IsZero() {
+	switch {
+	case rec.Type == token.Batch:
+		return nil, errBatchRenewed
+	case !rec.Login.IsZero():
 		return rq.renewLogin(id, rec)
 	}
 	c := &fsm.RenewToken{Caller: rq.asker(), Target: fsm.Target{Token: rec.Hash}, Increment: rq.seconds("increment")}

@@ -12,11 +12,17 @@ func revokeToken(rq *request) (*response, error) {
 	if id == "" {
 		return nil, errNoID
 	}
+	if err := rq.notBatch(id); err != nil {
+		return nil, err
+	}
 	_, err := rq.propose(&fsm.RevokeToken{Caller: rq.asker(), Target: fsm.Target{Token: rq.hash(id)}})
 	return nil, err
 }
 
 func revokeSelf(rq *request) (*response, error) {
+	if rq.caller.Type == token.Batch {
+		return nil, errBatchRevoked
+	}
 	_, err := rq.propose(&fsm.RevokeToken{Caller: rq.asker(), Target: fsm.Target{Token: rq.caller.Hash}})
 	return nil, err
 }
@@ -41,6 +47,9 @@ func revokeOrphan(rq *request) (*response, error) {
 	id := token.ID(rq.text("token"))
 	if id == "" {
 		return nil, errNoID
+	}
+	if err := rq.notBatch(id); err != nil {
+		return nil, err
 	}
 	r, err := rq.propose(&fsm.RevokeOrphan{Caller: rq.asker(), Target: fsm.Target{Token: rq.hash(id)}})
 	return showRevokedOrphan(rq, &r, err)

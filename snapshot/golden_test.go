@@ -70,6 +70,7 @@ func writeFixtures(t *testing.T) {
 		"reclaiming": reclaiming(t).machine,
 		"answers":    answering(t).machine,
 		"cubbyholes": keeping(t).machine,
+		"sealing":    sealing(t).machine,
 	} {
 		file := filepath.Join("testdata", fmt.Sprintf("v%d-%s.snap", Version, name))
 		if _, err := os.Stat(file); err == nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/tokengrove/grove/fsm"
 	"github.com/tokengrove/grove/fsm/answer"
 	"github.com/tokengrove/grove/fsm/audit"
+	"github.com/tokengrove/grove/fsm/keyring"
 	"github.com/tokengrove/grove/fsm/mount"
 	"github.com/tokengrove/grove/fsm/policy"
 	"github.com/tokengrove/grove/fsm/role"
@@ -157,6 +158,20 @@ func keeping(t testing.TB) *builder {
 		b.apply(fsm.Group{}, &fsm.WriteCubbyhole{Caller: fsm.Caller{Token: token.Hash{2, n}, Epoch: b.machine.Epoch()}, Path: "x", Value: []byte("sealed")})
 	}
 	b.apply(fsm.Group{}, &fsm.RevokeToken{Caller: b.caller(), Target: fsm.Target{Token: token.Hash{2, 8}}})
+	return b
+}
+
+// sealing makes a machine with two data keys that are rotated, and with bans.
+func sealing(t testing.TB) *builder {
+	b := sample(t, 4)
+	for term := range uint32(2) {
+		b.apply(fsm.Group{}, &fsm.AddKey{Caller: b.caller(), Key: keyring.Key{Term: term + 1, Seal: keyring.SealID{7}, Sealed: []byte{1, 2, byte(term)}}})
+	}
+	interval, operations := 48*time.Hour, int64(2_000_000)
+	b.apply(fsm.Group{}, &fsm.PutKeyRotation{Caller: b.caller(), Interval: &interval, Operations: &operations})
+	for _, prefix := range []string{"auth/ci/login", "auth/ldap", "auth/ci"} { // the last covers the first
+		b.apply(fsm.Group{}, &fsm.RevokePrefix{Caller: b.caller(), Prefix: prefix})
+	}
 	return b
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/tokengrove/grove/cluster/seal"
 )
 
 // ErrForeign is wrapped by every error about a certificate that no authority of the cluster has
@@ -17,6 +19,8 @@ type Bundle struct {
 	Version     uint64
 	Authorities []Authority
 	Issuer      int // of Authorities: the one that signs
+	// Seal is the key under which the cluster's data keys are sealed. No rotation changes it.
+	Seal seal.Key
 }
 
 // Issuing returns the authority that signs.
@@ -35,7 +39,7 @@ func (b *Bundle) Find(f Fingerprint) (Authority, bool) {
 // Follow returns the bundle of a later version. Of authorities that b does not hold, the keys are
 // missing.
 func (b *Bundle) Follow(version uint64, certificates [][]byte, issuer int) (Bundle, error) {
-	next := Bundle{Version: version, Issuer: issuer}
+	next := Bundle{Version: version, Issuer: issuer, Seal: b.Seal}
 	for _, der := range certificates {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tokengrove/grove/cluster/seal"
 )
 
 // formatVersion is that of the file.
@@ -23,15 +25,23 @@ type Credentials struct {
 	Key         ed25519.PrivateKey
 	Certificate *x509.Certificate
 	Bundle      Bundle
+	// derived: the file or grant has no seal key, because an earlier build wrote it.
+	derived bool
 }
 
-// Found makes the credentials of the first node of a cluster, and the cluster's authority.
-func Found(random io.Reader, n Name, now time.Time, life time.Duration) (*Credentials, error) {
+// Found makes the credentials of the first node of a cluster, the cluster's authority, and its seal key, unless one
+// is given.
+func Found(random io.Reader, n Name, now time.Time, life time.Duration, given seal.Key) (*Credentials, error) {
 	a, err := NewAuthority(random, n.Cluster, now)
 	if err != nil {
 		return nil, err
 	}
-	return (&Credentials{Name: n, Bundle: Bundle{Authorities: []Authority{a}}}).Renew(random, now, life)
+	if given.IsZero() {
+		if given, err = seal.NewKey(random); err != nil {
+			return nil, err
+		}
+	}
+	return (&Credentials{Name: n, Bundle: Bundle{Authorities: []Authority{a}, Seal: given}}).Renew(random, now, life)
 }
 
 // Renew returns c with a new key and a new certificate from the authority that signs. Every
@@ -104,6 +114,7 @@ type (
 		Version     uint64          `json:"trust_version"`
 		Authorities []authorityJSON `json:"authorities"`
 		Issuer      int             `json:"issuer"`
+		Seal        []byte          `json:"seal_key,omitempty"`
 	}
 	fileJSON struct {
 		grantJSON
@@ -115,7 +126,7 @@ type (
 func (c *Credentials) grant() grantJSON {
 	g := grantJSON{
 		Format: formatVersion, ClusterID: c.Name.Cluster, NodeID: c.Name.Node, Birth: c.Name.Birth, Certificate: c.Certificate.Raw,
-		Version: c.Bundle.Version, Issuer: c.Bundle.Issuer,
+		Version: c.Bundle.Version, Issuer: c.Bundle.Issuer, Seal: c.Bundle.Seal[:],
 	}
 	for _, a := range c.Bundle.Authorities {
 		j := authorityJSON{Certificate: a.Certificate.Raw}
@@ -152,8 +163,35 @@ func (g grantJSON) credentials(seed []byte) (*Credentials, error) {
 		}
 		c.Bundle.Authorities = append(c.Bundle.Authorities, a)
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return c, err
+	}
+	return c, c.takeSeal(g.Seal)
 }
+
+// sealPurpose is what the seal key of a cluster of an earlier build is derived for.
+const sealPurpose = "seal key"
+
+// takeSeal takes the stored seal key. Where an earlier build has stored none, all members derive the same one from the
+// authority that signs; it is stored then, and outlives that authority.
+func (c *Credentials) takeSeal(stored []byte) error {
+	var err error
+	if len(stored) == 0 {
+		c.derived = true
+		stored, err = c.Bundle.Issuing().Derive(c.Name.Cluster, sealPurpose, seal.KeyLength)
+	}
+	if err == nil && len(stored) != seal.KeyLength {
+		err = fmt.Errorf("%d bytes, want %d", len(stored), seal.KeyLength)
+	}
+	if err != nil {
+		return fmt.Errorf("seal key: %w", err)
+	}
+	c.Bundle.Seal = seal.Key(stored)
+	return nil
+}
+
+// Derived reports whether the seal key was not stored, so that it must be saved.
+func (c *Credentials) Derived() bool { return c.derived }
 
 func keyOfSeed(seed []byte) (ed25519.PrivateKey, error) {
 	if len(seed) != ed25519.SeedSize {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokengrove/grove/cluster/seal"
 )
 
 const week = 7 * 24 * time.Hour
@@ -19,7 +21,7 @@ var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func found(t *testing.T, cluster, node string) *Credentials {
 	t.Helper()
-	c, err := Found(rand.Reader, Name{cluster, node, "b"}, now, week)
+	c, err := Found(rand.Reader, Name{cluster, node, "b"}, now, week, seal.Key{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +33,7 @@ func public(c *Credentials) ed25519.PublicKey { return c.Key.Public().(ed25519.P
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, n := range []Name{{"c", "n1", ""}, {"a:b/c", "ü node %:?#", "b:1"}, {"..", "\x01", "2"}} {
-		c, err := Found(rand.Reader, n, now, week)
+		c, err := Found(rand.Reader, n, now, week, seal.Key{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +311,7 @@ func FuzzRequest(f *testing.F) {
 }
 
 func FuzzGrant(f *testing.F) {
-	m, err := Found(rand.Reader, Name{"a", "n1", "b"}, now, week)
+	m, err := Found(rand.Reader, Name{"a", "n1", "b"}, now, week, seal.Key{})
 	if err != nil {
 		f.Fatal(err)
 	}

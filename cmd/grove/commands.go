@@ -65,7 +65,7 @@ func addClientCommands(root *cobra.Command, env *environment) {
 			newMountList(env, secretClass), newMountEnable(env, secretClass), newMountDisable(env, secretClass), newMountTune(env, secretClass), newMountMove(env, secretClass)),
 		group("audit", "List, enable and disable audit devices", newAuditList(env), newAuditEnable(env), newAuditDisable(env)),
 		group("lease", "Look up, renew and revoke leases", newLeaseLookup(env), newLeaseRenew(env), newLeaseRevoke(env)),
-		group("operator", "Run a cluster", newOperatorInit(env), newOperatorMembers(env), newOperatorStepDown(env), newOperatorJoinToken(env), newOperatorRotateCA(env), newOperatorCheck(env),
+		group("operator", "Run a cluster", newOperatorInit(env), newOperatorMembers(env), newOperatorStepDown(env), newOperatorJoinToken(env), newOperatorRotateCA(env), newOperatorSealKey(env), newOperatorCheck(env),
 			group("raft", "The Raft configuration", newRaftListPeers(env), newRaftJoin(env), newRaftRemovePeer(env), newRaftSnapshot(env), newRaftAutopilot(env))),
 		newRead(env), newWrite(env), newList(env), newDelete(env), newBench(env),
 	)

@@ -31,8 +31,8 @@ type process struct {
 	LeaveOnTerminate bool
 }
 
-// joinSecrets are what lets the node into a cluster.
-type joinSecrets struct{ Key, KeyFile, Token string }
+// joinSecrets are what lets the node into a cluster, and the seal key of one that it makes.
+type joinSecrets struct{ Key, KeyFile, Token, SealKeyFile string }
 
 // listenerBlock is `listener "tcp"`.
 type listenerBlock struct {

@@ -35,7 +35,7 @@ func (c *config) top(warnings *[]string) *decoder {
 	d := &decoder{ignored: ignoredTop, warnings: warnings, values: map[string]any{
 		"api_addr": &c.APIAddr, "cluster_addr": &c.ClusterAddr, "cluster_name": &c.ClusterName, "log_level": &c.LogLevel,
 		"log_format": &c.LogFormat, "default_lease_ttl": &c.DefaultTTL, "max_lease_ttl": &c.MaxTTL, "pid_file": &c.PIDFile, "leave_on_terminate": &c.LeaveOnTerminate,
-		"cluster_key": &c.Join.Key, "cluster_key_file": &c.Join.KeyFile, "join_token": &c.Join.Token,
+		"cluster_key": &c.Join.Key, "cluster_key_file": &c.Join.KeyFile, "seal_key_file": &c.Join.SealKeyFile, "join_token": &c.Join.Token,
 		"max_requests": &c.Limits.Requests, "max_requests_waiting": &c.Limits.Waiting, "max_request_wait": &c.Limits.Wait,
 		"max_body_memory": &c.Limits.BodyBytes, "login_rate": &c.Limits.LoginRate,
 	}}

@@ -12,8 +12,8 @@ import (
 	"github.com/tokengrove/grove/httpapi"
 )
 
-// plan turns the files into what wiring needs. It reads certificates and the cluster key, and
-// nothing else.
+// plan turns the files into what wiring needs. It reads certificates, the cluster key and the
+// seal key, and nothing else.
 func (c *config) plan(log hclog.Logger) (*nodeConfig, error) {
 	client, err := c.Storage.httpClient()
 	if err != nil {
@@ -23,9 +23,13 @@ func (c *config) plan(log hclog.Logger) (*nodeConfig, error) {
 	if err != nil {
 		return nil, err
 	}
+	sealKey, err := readSealKey(c.Join.SealKeyFile)
+	if err != nil {
+		return nil, err
+	}
 	n := &nodeConfig{
 		cluster: cluster.Config{
-			DataDir: c.Storage.Path, NodeID: c.Storage.NodeID, Multiplier: c.Storage.Multiplier, Logger: log,
+			DataDir: c.Storage.Path, NodeID: c.Storage.NodeID, Multiplier: c.Storage.Multiplier, Logger: log, SealKey: sealKey,
 			Join: cluster.Join{HTTP: client, NonVoter: c.Storage.NonVoter, Key: key, Token: c.Join.Token},
 			Tune: cluster.Tuning{
 				SnapshotThreshold: uint64(c.Storage.Snapshots.Threshold), TrailingLogs: uint64(c.Storage.Snapshots.Trailing),

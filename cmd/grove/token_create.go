@@ -31,7 +31,7 @@ func newTokenCreate(env *environment) *cobra.Command {
 		{"period", "period", "every renewal gives this long (needs sudo)"},
 		{"display-name", "display_name", "name for logs"},
 		{"entity-alias", "entity_alias", "alias of an entity, for token roles"},
-		{"type", "type", "service"},
+		{"type", "type", "service, or batch: stored nowhere, neither renewed nor revoked"},
 	} {
 		f.texts[t.field] = fl.String(t.flag, "", t.usage)
 	}

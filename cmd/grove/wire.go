@@ -92,6 +92,7 @@ func startNode(c nodeConfig) (*instance, error) {
 	in.trail = in.newTrail(c.stdout)
 	c.api.Audit = in.trail
 	c.api.Store, c.api.Cluster, c.api.Trust, c.api.Autopilot, c.api.Snapshots, c.api.Version = in.node, in.node, in.node, in.node, in.node, version
+	c.api.Keys, c.api.Engines.Sealer = in.node.Keys(), in.node.Keys()
 	c.api.Engines.Methods, c.api.Engines.Secrets = catalogue.Methods(), secrets
 	handler, err := httpapi.New(c.api)
 	if err != nil {
@@ -108,12 +109,15 @@ func startNode(c nodeConfig) (*instance, error) {
 
 // revocations is the leader's duty to take back what dead leases stand for.
 func revocations(secrets map[string]engine.Secrets, api *httpapi.Config) func(context.Context, *cluster.Node) {
-	c := revoker.Config{Engines: secrets, Sealer: api.Engines.Sealer, Now: api.Now, Rand: rand.Reader}
+	c := revoker.Config{Engines: secrets, Now: api.Now, Rand: rand.Reader}
 	if api.Logger != nil {
 		c.Log = func(text string, args ...any) { api.Logger.Warn(text, args...) }
 	}
-	w := revoker.New(c)
-	return func(ctx context.Context, n *cluster.Node) { w.Run(ctx, n) }
+	return func(ctx context.Context, n *cluster.Node) {
+		own := c
+		own.Sealer = n.Keys()
+		revoker.New(own).Run(ctx, n)
+	}
 }
 
 func (in *instance) listen(cs []listenerConfig) ([]net.Listener, error) {

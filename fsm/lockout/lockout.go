@@ -89,6 +89,12 @@ func (t *Table) Fail(u User, r Rule, at token.Instant) {
 	t.order.MoveToBack(e)
 }
 
+// Has reports whether failures of u are remembered.
+func (t *Table) Has(u User) bool {
+	_, ok := t.users[u]
+	return ok
+}
+
 // Clear forgets the failures of u, and reports whether there were any.
 func (t *Table) Clear(u User) bool {
 	e, ok := t.users[u]

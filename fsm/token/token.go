@@ -20,6 +20,9 @@ import (
 // ServicePrefix starts the ID of every minted service token.
 const ServicePrefix = "hvs."
 
+// BatchPrefix starts every batch token.
+const BatchPrefix = "hvb."
+
 // AccessorLength is the number of characters of an accessor.
 const AccessorLength = 24
 
@@ -62,12 +65,17 @@ type Type uint8
 const (
 	// Service tokens are stored, renewable and can have children.
 	Service Type = 1
+	// Batch tokens are stored nowhere: they say themselves what they are.
+	Batch Type = 2
 )
 
 // String returns the name that the API shows.
 func (t Type) String() string {
-	if t == Service {
+	switch t {
+	case Service:
 		return "service"
+	case Batch:
+		return "batch"
 	}
 	return fmt.Sprintf("type-%d", uint8(t))
 }

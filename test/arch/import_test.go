@@ -50,7 +50,7 @@ var libraries = map[string][]string{
 	"github.com/schollz/progressbar":          {"cmd"},
 	"github.com/HdrHistogram":                 {"cmd"},
 	"gopkg.in/yaml.v3":                        {"cmd"},
-	"golang.org/x/crypto":                     {"engine"},
+	"golang.org/x/crypto":                     {"engine", "cluster/seal"},
 	"github.com/coreos/go-oidc":               {"engine/jwt"},
 	"golang.org/x/oauth2":                     {"engine/jwt"},
 	"golang.org/x/time":                       {"engine/jwt"},

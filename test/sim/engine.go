@@ -101,6 +101,7 @@ type engines struct {
 	failed map[lockout.User]lockout.Failures
 	index  uint64 // of the entry that is made
 	lends  lending
+	sealed sealing
 }
 
 type entry struct {
@@ -170,6 +171,7 @@ func (m *model) forgetMount(path string) {
 }
 
 func (m *model) killBelow(path string) {
+	m.ban(path)
 	m.silence(func(n *node) bool { return strings.HasPrefix(n.rec.Path+"/", path) })
 	for _, n := range m.all {
 		n.revoked = n.revoked || strings.HasPrefix(n.rec.Path+"/", path)

@@ -106,8 +106,10 @@ func (g *generator) command() fsm.Command {
 
 func (g *generator) plain() fsm.Command {
 	switch n := g.r.IntN(100); {
-	case n < 31:
+	case n < 29:
 		return g.create()
+	case n < 33:
+		return g.sealingCommand()
 	case n < 39:
 		return g.leaseCommand()
 	case n < 45:

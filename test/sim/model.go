@@ -73,8 +73,11 @@ type answer struct {
 
 // step applies c the way a reader of the documentation would.
 func (m *model) step(c fsm.Command) answer {
-	if o, ok := c.(*fsm.Once); ok {
+	switch o := c.(type) {
+	case *fsm.Once:
 		return m.once(o)
+	case *fsm.ByBatch:
+		return m.stepBatch(o)
 	}
 	a := answer{uses: -1}
 	caller, epoch, any := askedBy(c)
@@ -88,7 +91,7 @@ func (m *model) step(c fsm.Command) answer {
 			return answer{stale: true, uses: -1}
 		}
 	}
-	if t, ok := c.(*fsm.Transact); ok && !m.grounded(t) {
+	if !m.grounds(c) {
 		return answer{stale: true, uses: -1}
 	}
 	if t := leaseStepOf(c); t != nil && !m.grounded(t) {
@@ -126,7 +129,7 @@ func (m *model) stale(c fsm.Command, caller *node, epoch uint64) bool {
 	if tune, ok := c.(*fsm.TuneMount); ok && m.changed["mount "+tune.Mount.Path] > epoch {
 		return true
 	}
-	if staleCubbyhole(c, caller) {
+	if staleCubbyhole(c, caller) || m.staleIssue(c, epoch) {
 		return true
 	}
 	role, ok := c.(*fsm.PutRole)
@@ -166,6 +169,9 @@ func askedBy(c fsm.Command) (token.Hash, uint64, bool) {
 	if a == (fsm.Caller{}) {
 		a = engineAskedBy(c)
 	}
+	if a == (fsm.Caller{}) {
+		a = sealingAskedBy(c)
+	}
 	return a.Token, a.Epoch, false
 }
 
@@ -193,10 +199,7 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 		}
 		m.cutLeases(c.Prefix, false)
 		prefix := strings.TrimRight(c.Prefix, "/") + "/"
-		m.silence(func(n *node) bool { return strings.HasPrefix(n.rec.Path+"/", prefix) })
-		for _, n := range m.all {
-			n.revoked = n.revoked || strings.HasPrefix(n.rec.Path+"/", prefix)
-		}
+		m.killBelow(prefix)
 	case *fsm.PutPolicy:
 		if c.Policy.Name == "root" || c.Policy.Name == "" {
 			return fsm.Invalid, nil
@@ -227,7 +230,7 @@ func (m *model) effect(c fsm.Command, caller *node) (fsm.Code, *token.Record) {
 	case *fsm.EnableAudit, *fsm.DisableAudit, *fsm.PutAuditHeader, *fsm.DeleteAuditHeader:
 		return m.audit(c), nil
 	}
-	return m.engine(c)
+	return m.sealing(c, caller)
 }
 
 func (m *model) initialize(c *fsm.Initialize) (fsm.Code, *token.Record) {

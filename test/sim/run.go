@@ -95,6 +95,7 @@ func (r *run) step() error {
 	if r.gen.r.IntN(200) == 0 {
 		r.model.at = r.model.at.Add(11 * time.Hour)
 	}
+	r.issue()
 	var want []answer
 	g := fsm.Group{Session: session, Low: r.seq + 1}
 	r.model.engines.index = r.index + 1
@@ -218,6 +219,9 @@ func (r *run) compareState() error {
 		return err
 	}
 	if err := r.model.compareLeases(r.machine); err != nil {
+		return err
+	}
+	if err := r.model.compareSealing(r.machine); err != nil {
 		return err
 	}
 	return r.compareReplica()
