@@ -154,23 +154,15 @@ func (r *role) takeType(v engine.Values) error {
 }
 
 func (r *role) takeLeeways(v engine.Values) error {
-	for name, to := range map[string]*time.Duration{ // order: each by itself
-		"expiration_leeway": &r.Leeways.Expiration, "not_before_leeway": &r.Leeways.NotBefore, "clock_skew_leeway": &r.Leeways.Skew,
-	} {
-		if v.Has(name) {
-			*to = v.Seconds(name)
-		}
-	}
+	engine.Set(v, "expiration_leeway", &r.Leeways.Expiration)
+	engine.Set(v, "not_before_leeway", &r.Leeways.NotBefore)
+	engine.Set(v, "clock_skew_leeway", &r.Leeways.Skew)
 	return nil
 }
 
 func (b *bounds) take(v engine.Values) error {
-	if v.Has("bound_audiences") {
-		b.Audiences = v.Strings("bound_audiences")
-	}
-	if v.Has("bound_subject") {
-		b.Subject = v.Text("bound_subject")
-	}
+	engine.Set(v, "bound_audiences", &b.Audiences)
+	engine.Set(v, "bound_subject", &b.Subject)
 	switch b.Type = v.Text("bound_claims_type"); b.Type {
 	case "":
 		b.Type = boundString
@@ -207,15 +199,9 @@ func (i *identity) take(v engine.Values) error {
 			return err
 		}
 	}
-	if v.Has("user_claim") {
-		i.User = v.Text("user_claim")
-	}
-	if v.Has("user_claim_json_pointer") {
-		i.Pointer = v.Boolean("user_claim_json_pointer")
-	}
-	if v.Has("groups_claim") {
-		i.Groups = v.Text("groups_claim")
-	}
+	engine.Set(v, "user_claim", &i.User)
+	engine.Set(v, "user_claim_json_pointer", &i.Pointer)
+	engine.Set(v, "groups_claim", &i.Groups)
 	if i.User == "" {
 		return engine.Invalid("a user claim must be defined on the role")
 	}
@@ -239,18 +225,10 @@ func checkMappings(mappings map[string]string) error {
 }
 
 func (b *browser) take(v engine.Values) error {
-	if v.Has("oidc_scopes") {
-		b.Scopes = v.Strings("oidc_scopes")
-	}
-	if v.Has("allowed_redirect_uris") {
-		b.Redirects = v.Strings("allowed_redirect_uris")
-	}
-	if v.Has("verbose_oidc_logging") {
-		b.Verbose = v.Boolean("verbose_oidc_logging")
-	}
-	if v.Has("max_age") {
-		b.MaxAge = v.Seconds("max_age")
-	}
+	engine.Set(v, "oidc_scopes", &b.Scopes)
+	engine.Set(v, "allowed_redirect_uris", &b.Redirects)
+	engine.Set(v, "verbose_oidc_logging", &b.Verbose)
+	engine.Set(v, "max_age", &b.MaxAge)
 	return nil
 }
 

@@ -57,6 +57,8 @@ var libraries = map[string][]string{
 	"github.com/hashicorp/golang-lru":         {"engine/jwt"},
 	"golang.org/x/sys":                        {"cmd", "test"},
 	"github.com/go-jose/go-jose":              {"engine/jwt", "engine/kubernetes"},
+	"github.com/zitadel/oidc":                 {"tests"},
+	"github.com/chromedp/chromedp":            {"tests"},
 	"github.com/hashicorp/vault/api":          {"tests"},
 	"github.com/anishathalye/porcupine":       {"tests"},
 	"gonum.org/v1/plot":                       {"cmd", "test"},
