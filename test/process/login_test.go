@@ -39,7 +39,7 @@ func setUp(t *testing.T, ttl, most string) *ready {
 	secret := put("auth/approle/role/r/secret-id", nil)
 	put("auth/userpass/users/bob", map[string]any{"token_ttl": ttl, "token_max_ttl": most, "password": "pw"})
 	put("auth/kubernetes/config", map[string]any{
-		"kubernetes_host": pods.URL, "kubernetes_ca_cert": pods.CA, "pem_keys": []string{pods.PublicKey()},
+		"kubernetes_host": pods.URL, "kubernetes_ca_cert": pods.CA, "token_reviewer_jwt": outside.Reviewer, "pem_keys": []string{pods.PublicKey()},
 	})
 	put("auth/kubernetes/role/web", map[string]any{
 		"token_ttl": ttl, "token_max_ttl": most, "bound_service_account_names": "web-*", "bound_service_account_namespaces": "prod", "audience": "grove",
