@@ -71,6 +71,7 @@ func writeFixtures(t *testing.T) {
 		"answers":    answering(t).machine,
 		"cubbyholes": keeping(t).machine,
 		"sealing":    sealing(t).machine,
+		"leases":     lending(t).machine,
 	} {
 		file := filepath.Join("testdata", fmt.Sprintf("v%d-%s.snap", Version, name))
 		if _, err := os.Stat(file); err == nil {

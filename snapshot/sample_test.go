@@ -175,6 +175,42 @@ func sealing(t testing.TB) *builder {
 	return b
 }
 
+// lending makes a machine with leases in every state: intended, doomed, active, of a dead token, below a cut prefix, failed and
+// parked, and of a mount that was disabled.
+func lending(t testing.TB) *builder {
+	b := sample(t, 12)
+	for _, path := range []string{"hook/", "gone/"} {
+		b.apply(fsm.Group{}, &fsm.EnableMount{Caller: b.caller(), Mount: mount.Mount{Path: path, Type: "webhook", UUID: "uuid-" + path, Accessor: "webhook_" + path}})
+	}
+	owner := token.Hash{2, 8} // of an unlimited number of uses
+	step := func(path string, by token.Hash) fsm.Transact {
+		return fsm.Transact{Caller: fsm.Caller{Token: by, Epoch: b.machine.Epoch()}, Mount: path, UUID: "uuid-" + path}
+	}
+	draft := func(id string) fsm.LeaseDraft {
+		return fsm.LeaseDraft{ID: id, TTL: time.Minute, MaxTTL: time.Hour, Renewable: true, Resource: "r", Data: []byte("sealed")}
+	}
+	keep := step("gone/", sampleRoot)
+	keep.Writes = []fsm.Write{{Kind: fsm.WritePut, Key: "config", Value: []byte("kept")}}
+	b.apply(fsm.Group{}, &fsm.IssueLease{Step: keep, Draft: draft("gone/leases/1")}, &fsm.BeginLease{Step: step("gone/", sampleRoot), Draft: draft("gone/leases/2")})
+	b.apply(fsm.Group{}, &fsm.DisableMount{Caller: b.caller(), Path: "gone/"})
+	b.apply(fsm.Group{}, &fsm.IssueLease{Step: step("hook/", sampleRoot), Draft: draft("hook/a/alive")}, &fsm.BeginLease{Step: step("hook/", sampleRoot), Draft: draft("hook/a/intended")},
+		&fsm.IssueLease{Step: step("hook/", sampleRoot), Draft: draft("hook/a/failed")}, &fsm.IssueLease{Step: step("hook/", sampleRoot), Draft: draft("hook/a/parked")},
+		&fsm.RenewLease{Step: step("hook/", sampleRoot), ID: "hook/a/alive", Expires: sampleTime.Add(time.Hour)})
+	for _, id := range []string{"hook/a/failed", "hook/a/parked"} {
+		b.apply(fsm.Group{}, &fsm.RevokeLease{Caller: b.caller(), ID: id})
+		r, _ := b.machine.Revocation(id)
+		b.apply(fsm.Group{}, &fsm.FailRevocation{ID: id, Turn: r.Revocation.Turn, Error: "no answer", Wait: time.Second, Park: id == "hook/a/parked"})
+	}
+	var many []fsm.Command
+	for i := range 515 { // more than one entry works off
+		many = append(many, &fsm.IssueLease{Step: step("hook/", owner), Draft: draft(fmt.Sprintf("hook/b/%03d", i))})
+	}
+	many = append(many, &fsm.RevokeToken{Caller: b.caller(), Target: fsm.Target{Token: owner}}, &fsm.IssueLease{Step: step("hook/", sampleRoot), Draft: draft("hook/c/cut")},
+		&fsm.RevokeForce{Caller: b.caller(), Prefix: "hook/c"})
+	b.apply(fsm.Group{}, many...)
+	return b
+}
+
 // reclaiming makes a machine that died faster than it reclaims: a revoked tree of more
 // tokens than one entry unlinks.
 func reclaiming(t testing.TB) *builder {

@@ -113,10 +113,14 @@ func revocations(secrets map[string]engine.Secrets, api *httpapi.Config) func(co
 	if api.Logger != nil {
 		c.Log = func(text string, args ...any) { api.Logger.Warn(text, args...) }
 	}
+	var once sync.Once
+	var w *revoker.Worker
 	return func(ctx context.Context, n *cluster.Node) {
-		own := c
-		own.Sealer = n.Keys()
-		revoker.New(own).Run(ctx, n)
+		once.Do(func() {
+			c.Sealer = n.Keys() // what requests seal with, too
+			w = revoker.New(c)
+		})
+		w.Run(ctx, n)
 	}
 }
 

@@ -85,7 +85,7 @@ type Worker struct {
 	busy     map[string]int  // attempts of a mount
 }
 
-// New makes a worker. Run may be called again and again, once at a time.
+// New makes a worker. Run may be called again and again, also while the last call still ends.
 func New(c Config) *Worker {
 	c.Limits.fill()
 	if c.Log == nil {

@@ -20,6 +20,7 @@ var (
 type Book struct {
 	image
 	mounts  map[string]int // rows of each mount
+	counts  map[uint64]int // rows that belong to each owner, by its number
 	intents int
 	bytes   int
 	tally   Tally
@@ -80,7 +81,7 @@ func (b *Book) Add(l Lease) error {
 		return ErrTaken
 	case b.bytes+l.bytes() > MaxBytes, l.State == Intended && b.intents >= MaxIntents:
 		return ErrFull
-	case known && b.countOwned(n, MaxOwned) >= MaxOwned:
+	case known && b.counts[n] >= MaxOwned:
 		return ErrTooMany
 	case !known:
 		b.next.Number++
@@ -105,22 +106,13 @@ func (b *Book) has(id string) bool {
 	return ok
 }
 
-// countOwned counts the rows of an owner, up to a limit.
-func (b *Book) countOwned(n uint64, limit int) (count int) {
-	b.owned.walk(number(n), "", func(string, string) bool {
-		count++
-		return count < limit
-	})
-	return count
-}
-
 // insert puts a row into the indexes of its state, but for the queue.
 func (b *Book) insert(l *Lease) {
 	b.rows.put(l.ID, l)
 	b.bytes += l.bytes()
 	b.tally.count(l, 1)
 	if b.mounts == nil {
-		b.mounts = map[string]int{}
+		b.mounts, b.counts = map[string]int{}, map[uint64]int{}
 	}
 	b.mounts[l.Mount]++
 	if l.State == Intended {
@@ -128,6 +120,7 @@ func (b *Book) insert(l *Lease) {
 	}
 	if l.owned() {
 		b.owned.put(l.ownedKey(), l.ID)
+		b.counts[l.Number]++
 	}
 	if l.State != Revoking {
 		b.due.put(l.dueKey(), l.ID)
@@ -158,11 +151,12 @@ func (b *Book) take(l *Lease) {
 	}
 }
 
-// part forgets the owner of l, if l was the last that it had.
+// part takes l from its owner, which is forgotten if it was the last.
 func (b *Book) part(l *Lease) {
-	if b.owned.has(number(l.Number)) {
+	if b.counts[l.Number]--; b.counts[l.Number] > 0 {
 		return
 	}
+	delete(b.counts, l.Number)
 	if n, ok := b.owners.get(string(l.Owner[:])); ok && n == l.Number {
 		b.owners.remove(string(l.Owner[:]))
 	}

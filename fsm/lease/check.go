@@ -2,6 +2,7 @@ package lease
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/tokengrove/grove/fsm/token"
@@ -23,13 +24,11 @@ func (b *Book) Check(at token.Instant) error {
 	switch {
 	case !slices.Equal(b.keys(), fresh.keys()):
 		return fmt.Errorf("the indexes of leases are not what the rows say")
-	case b.tally != fresh.tally || b.bytes != fresh.bytes || b.intents != fresh.intents || len(b.mounts) != len(fresh.mounts):
-		return fmt.Errorf("%d bytes, %d intents, %d mounts, counted %d, %d and %d", fresh.bytes, fresh.intents, len(fresh.mounts), b.bytes, b.intents, len(b.mounts))
+	case b.tally != fresh.tally || b.bytes != fresh.bytes || b.intents != fresh.intents:
+		return fmt.Errorf("%d bytes, %d intents, %+v, counted %d, %d and %+v", fresh.bytes, fresh.intents, fresh.tally, b.bytes, b.intents, b.tally)
 	}
-	for uuid, n := range fresh.mounts { // order: any failure will do
-		if b.mounts[uuid] != n {
-			return fmt.Errorf("%d rows of mount %s, counted %d", n, uuid, b.mounts[uuid])
-		}
+	if !maps.Equal(b.mounts, fresh.mounts) || !maps.Equal(b.counts, fresh.counts) {
+		return fmt.Errorf("mounts have %v rows, owners %v, counted %v and %v", fresh.mounts, fresh.counts, b.mounts, b.counts)
 	}
 	return b.checkCuts()
 }

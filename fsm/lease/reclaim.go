@@ -32,7 +32,7 @@ func (b *Book) Reclaim(at token.Instant, limit int) {
 			break
 		}
 		limit -= b.bury(n, at, limit)
-		if !b.owned.has(number(n)) {
+		if b.counts[n] == 0 {
 			b.dying.remove(place)
 		}
 	}
