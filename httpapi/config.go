@@ -79,6 +79,8 @@ type Keys interface {
 	Open(sealed, context []byte) ([]byte, error)
 	// Mint makes the data key of the next term, sealed.
 	Mint() (keyring.Key, error)
+	// Check says why this node cannot open one of the data keys, nil if it can open all.
+	Check() error
 }
 
 // Operations are what operators ask of the node besides. What is nil is not served.

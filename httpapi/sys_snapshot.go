@@ -41,6 +41,11 @@ func restore(rq *request, force bool) (*response, error) {
 	// The caller's token may be gone now, and what it was charged for is done.
 	rq.answered, rq.index = true, c.Applied
 	rq.warn("%s", comebackText(c))
+	if keys := rq.api.cfg.Keys; keys != nil {
+		if err := keys.Check(); err != nil {
+			rq.warn("SEALED DATA CANNOT BE READ: %v", err)
+		}
+	}
 	return &response{data: comebackData(c), mount: "system"}, nil
 }
 
